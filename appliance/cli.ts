@@ -1,0 +1,45 @@
+import { CommanderError } from '@commander-js/extra-typings';
+
+import { exitCodeOf } from './exit-code.ts';
+import { CodedError, describeError } from './kernel/coded-error.ts';
+import { buildProgram } from './program.ts';
+import { processRuntime } from './runtime.ts';
+
+/**
+ * The process edge: arguments in, exit code out, signals turned into an abort.
+ * The first SIGINT or SIGTERM aborts and lets the command clean up; the second ends the process at once.
+ */
+async function main(): Promise<number> {
+  const abort = new AbortController();
+  const stop = (): void => {
+    if (abort.signal.aborted) process.exit(130);
+    abort.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const runtime = processRuntime(abort.signal);
+  const program = buildProgram(runtime).exitOverride();
+  for (const command of program.commands) command.exitOverride();
+  try {
+    await program.parseAsync(process.argv);
+    return abort.signal.aborted ? 130 : Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (abort.signal.aborted) return 130;
+    report(error);
+    return exitCodeOf(error);
+  }
+}
+
+function report(error: unknown): void {
+  const code = error instanceof CodedError ? `${error.code}: ` : '';
+  process.stderr.write(`error: ${code}${describeError(error)}\n`);
+  if (error instanceof CodedError && error.fix !== undefined) process.stderr.write(`  next: ${error.fix}\n`);
+  if (!(error instanceof CodedError) && error instanceof Error && process.env['SEALIFT_LOG'] === 'debug') {
+    process.stderr.write(`${error.stack ?? ''}\n`);
+  }
+}
+
+void main().then((code) => {
+  process.exit(code);
+});
