@@ -1,4 +1,4 @@
-import { CommanderError } from '@commander-js/extra-typings';
+import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import { exitCodeOf } from './exit-code.ts';
 import { CodedError, describeError } from './kernel/coded-error.ts';
@@ -18,8 +18,8 @@ async function main(): Promise<number> {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   const runtime = processRuntime(abort.signal);
-  const program = buildProgram(runtime).exitOverride();
-  for (const command of program.commands) command.exitOverride();
+  const program = buildProgram(runtime);
+  throwInsteadOfExit(program);
   try {
     await program.parseAsync(process.argv);
     return abort.signal.aborted ? 130 : Number(process.exitCode ?? 0);
@@ -29,6 +29,11 @@ async function main(): Promise<number> {
     report(error);
     return exitCodeOf(error);
   }
+}
+
+function throwInsteadOfExit(command: CommandUnknownOpts): void {
+  command.exitOverride();
+  for (const child of command.commands) throwInsteadOfExit(child);
 }
 
 function report(error: unknown): void {

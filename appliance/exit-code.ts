@@ -11,17 +11,7 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** An error that says by itself which exit code it means. */
-export interface HasExitCode {
-  readonly exitCode: number;
-}
-
-function hasExitCode(error: object): error is HasExitCode {
-  return 'exitCode' in error && typeof error.exitCode === 'number';
-}
-
 /** The exit code for an error that ended a command: its own `exitCode`, else 1. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof CodedError && hasExitCode(error)) return error.exitCode;
-  return EXIT.unexpected;
+  return error instanceof CodedError ? (error.exitCode ?? EXIT.unexpected) : EXIT.unexpected;
 }

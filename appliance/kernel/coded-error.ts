@@ -4,6 +4,8 @@ export interface CodedErrorOptions {
   readonly cause?: unknown;
   /** The next step for the person who reads this: a command or a change, in one line. */
   readonly fix?: string;
+  /** The exit code of a command that this error ends; see docs/exit-codes.md. 1 unless told. */
+  readonly exitCode?: number;
 }
 
 /**
@@ -13,12 +15,14 @@ export interface CodedErrorOptions {
 export abstract class CodedError<Code extends string = string> extends Error {
   readonly code: Code;
   readonly fix: string | undefined;
+  readonly exitCode: number | undefined;
 
   constructor(code: Code, message: string, options: CodedErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
     this.fix = options.fix;
+    this.exitCode = options.exitCode;
   }
 }
 
