@@ -125,9 +125,12 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   'containernetworking-plugins': '/usr/lib/cni/bridge',
   iproute2: '/sbin/ip',
   iptables: '/usr/sbin/iptables',
+  nftables: '/usr/sbin/nft',
   conntrack: '/usr/sbin/conntrack',
+  openssl: '/usr/bin/openssl',
   ipset: '/usr/sbin/ipset',
   'busybox-static': '/bin/busybox',
   skopeo: '/usr/bin/skopeo',
   socat: '/usr/bin/socat',
+  'inotify-tools': '/usr/bin/inotifywait',
 };

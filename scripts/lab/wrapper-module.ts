@@ -18,6 +18,7 @@ interface Replacement {
  */
 export function wrapperGoMod(upstreamGoMod: string, pin: BinaryPin): string {
   const lines = upstreamGoMod
+    .replaceAll(/^(tool|retract|ignore) \([^)]*\)$/gm, '')
     .split('\n')
     .filter((line) => !/^\s*(toolchain|tool|retract|ignore)\s/.test(line))
     .map((line) => line.replace(/^module\s+\S+/, `module ${WRAPPER}`));

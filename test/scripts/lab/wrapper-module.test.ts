@@ -49,3 +49,9 @@ test('linker flags strip symbols and set the pin’s own', (t) => {
   t.is(linkerFlags(pin), '-s -w');
   t.is(linkerFlags({ ...pin, symbols: { 'a/b.v': '1' } }), '-s -w -X a/b.v=1');
 });
+
+test('upstream’s tools are not its wrapper’s', (t) => {
+  const text = wrapperGoMod('module k\ntool (\n\ta.example/lint\n)\ntool b.example/fmt\n', pin);
+  t.false(text.includes('tool'));
+  t.false(text.includes('lint'));
+});
