@@ -76,14 +76,10 @@ function contentFacts(fact: Fact): void {
 
   fact('keeps a file of 600 kB that does not compress', async (store, t) => {
     let seed = 1;
-    const bytes = Buffer.alloc(600_000, 0).map(() => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) % 251);
-    await store.publish(
-      new Map([
-        ['targets/big', bytes],
-        ['timestamp.json', timestampOf(1)],
-      ]),
-      NONE,
+    const bytes = Buffer.from(
+      Uint8Array.from({ length: 600_000 }, () => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) % 251),
     );
+    await store.publish(files({ 'targets/big': bytes, 'timestamp.json': timestampOf(1) }), NONE);
     t.is((await store.read('targets/big'))?.equals(bytes), true);
   });
 
