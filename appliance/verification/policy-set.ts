@@ -1,0 +1,23 @@
+import { type Digest, digestOf } from '../kernel/digest.ts';
+import { canonicalJson } from '../kernel/json.ts';
+import type { ImagePolicy } from './policy.ts';
+
+/** The policies of a site at one moment. Those of the floor come first, and nothing can take them away. */
+export interface PolicySet {
+  readonly policies: readonly ImagePolicy[];
+  /** What happens to an image that no policy matches. */
+  readonly noMatch: NoMatch;
+  readonly identity: Digest;
+}
+
+export type NoMatch = 'deny' | 'warn' | 'allow';
+
+/** Puts policies together, the floor's before the cluster's. A cluster policy of the same name stands beside, not instead. */
+export function policySet(
+  policies: readonly ImagePolicy[],
+  options: { floor?: readonly ImagePolicy[]; noMatch?: NoMatch } = {},
+): PolicySet {
+  const all = [...(options.floor ?? []), ...policies];
+  const noMatch = options.noMatch ?? 'deny';
+  return { policies: all, noMatch, identity: digestOf(canonicalJson([noMatch, ...all.map((one) => one.identity)])) };
+}
