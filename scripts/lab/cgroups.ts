@@ -106,7 +106,7 @@ export async function removeCgroup(group: string): Promise<void> {
         probe: async () =>
           await rmdir(folder).then(
             () => true,
-            (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+            (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT',
           ),
       });
     }

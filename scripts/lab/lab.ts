@@ -17,24 +17,23 @@ export function enterLab(lab: LabState, where: Place): string[] {
   return enterArgv(labLayout(lab.name), where);
 }
 
+/** A program to run in the lab: its words, or its words and how to run it. */
+export type LabProgram = readonly string[] | ({ readonly argv: readonly string[] } & RunOptions);
+
 /**
  * Runs a program inside the lab: at the operator's host, on the connected side, or on a node (in its network and its
  * mounts).
  * @throws LabError `PROGRAM_FAILED` as {@link run} does.
  */
-export async function runIn(
-  lab: LabState,
-  where: Place,
-  argv: readonly string[],
-  options: RunOptions = {},
-): Promise<RunResult> {
+export async function runIn(lab: LabState, where: Place, program: LabProgram): Promise<RunResult> {
+  const { argv, ...options } = 'argv' in program ? program : { argv: program };
   return await run([...enterLab(lab, where), ...argv], options);
 }
 
 /** Runs kubectl as the cluster's administrator, at the operator's host. */
 export async function kubectl(lab: LabState, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const program = lab.binaries['kubectl'] ?? 'kubectl';
-  return await runIn(lab, 'operator', [program, `--kubeconfig=${lab.kubeconfig}`, ...args], options);
+  return await runIn(lab, 'operator', { ...options, argv: [program, `--kubeconfig=${lab.kubeconfig}`, ...args] });
 }
 
 /** A node's boot id, as its programs see it. */
@@ -109,7 +108,7 @@ export async function outsidePackets(lab: LabState): Promise<OutsidePackets> {
 
 /** Sends one packet from `where` to an address outside the cluster, to show that it is counted and gets nowhere. */
 export async function sendOutside(lab: LabState, where: (typeof SITE_PLACES)[number], address = '192.0.2.1') {
-  await runIn(lab, where, ['busybox', 'nc', '-u', '-w', '1', address, '9'], { input: 'x', allow: 'any' });
+  await runIn(lab, where, { argv: ['busybox', 'nc', '-u', '-w', '1', address, '9'], input: 'x', allow: 'any' });
 }
 
 /**

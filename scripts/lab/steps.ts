@@ -3,12 +3,12 @@ import { LabError } from './lab-error.ts';
 
 /** Tells what is going on, with the seconds since the start. */
 export interface Progress {
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /**
    * Does one named step and tells how long it took.
    * @throws LabError `STEP_FAILED` with the step's title; its `fix` is the cause's.
    */
-  step<T>(title: string, work: () => Promise<T>): Promise<T>;
+  readonly step: <T>(title: string, work: () => Promise<T>) => Promise<T>;
 }
 
 /** Progress in plain lines, through `write`. */
