@@ -87,7 +87,7 @@ test('the folder of a registry that Sealift was not told of is reported and left
   t.is(await text('registry.example.com/hosts.toml'), 'vendor');
 });
 
-test("a file of an install whose record is gone is not taken for an original", async (t) => {
+test('a file of an install whose record is gone is not taken for an original', async (t) => {
   const { folders, certsRoot } = await world(t);
   await writeHosts(folders, wanted('ghcr.io'));
   await folders.state.remove(HOSTS_RECORD);
