@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+import { describeError } from '../kernel/coded-error.ts';
+import type { Log } from '../kernel/log.ts';
+import { MAX_REVIEW_BYTES } from './admission-review.ts';
+import type { PairHolder, ServingPair } from './certificate-reload.ts';
+import type { WebhookHandler, WebhookResponse } from './handler.ts';
+
+/** A server that listens. */
+export interface RunningServer extends PairHolder {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no new connection, lets requests under way end within `graceMs`, then cuts what is left. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** How to serve. */
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly pair: ServingPair;
+  readonly handler: WebhookHandler;
+  readonly log: Log;
+}
+
+const LIMITS = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 5000,
+  /** A whole request, header and body; the API server's own longest patience is 30 s. */
+  requestTimeout: 10_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 1000,
+} as const;
+const MAX_CONNECTIONS = 1024;
+const MAX_UNDER_WAY = 512;
+
+/** Serves `handler` over HTTPS, TLS 1.2 and newer, with limits on header, body, time and number. */
+export async function startServer({ host, port, pair, handler, log }: ServerOptions): Promise<RunningServer> {
+  const server = createServer({ ...LIMITS, ...pair, minVersion: 'TLSv1.2' });
+  server.maxConnections = MAX_CONNECTIONS;
+  let underWay = 0;
+  server.on('request', (request, response) => {
+    underWay += 1;
+    response.once('close', () => {
+      underWay -= 1;
+    });
+    const answer = underWay > MAX_UNDER_WAY ? refused(503, 'too many requests at once') : respond(request, handler);
+    answer
+      .then((ready) => {
+        send(response, ready, server.listening);
+      })
+      .catch((error: unknown) => {
+        log.warn('a request broke off', { error: describeError(error) });
+        response.destroy();
+      });
+  });
+  server.on('tlsClientError', (error) => {
+    log.debug('a TLS handshake failed', { error: describeError(error) });
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo;
+  return {
+    host: address.address,
+    port: address.port,
+    setSecureContext: ({ cert, key }) => {
+      server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+    },
+    drain: async (graceMs) => {
+      await drain(server, graceMs);
+    },
+  };
+}
+
+async function respond(request: IncomingMessage, handler: WebhookHandler): Promise<WebhookResponse> {
+  const body = await readBody(request);
+  if (body === undefined) return await refused(413, `more than the ${MAX_REVIEW_BYTES} bytes that are taken`);
+  return await handler({ method: request.method ?? '', url: request.url ?? '/', body });
+}
+
+async function refused(status: number, why: string): Promise<WebhookResponse> {
+  return { status, contentType: 'text/plain; charset=utf-8', body: `${why}\n` };
+}
+
+/** The whole body, or nothing when it is too large. */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_REVIEW_BYTES) return undefined;
+  const chunks: Buffer[] = [];
+  let received = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    received += chunk.byteLength;
+    if (received > MAX_REVIEW_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, { status, contentType, body }: WebhookResponse, keepAlive: boolean): void {
+  if (response.destroyed) return;
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    // A connection whose request was not read to its end, or of a server that is leaving, is not used again.
+    ...(keepAlive && status !== 413 ? {} : { connection: 'close' }),
+  });
+  response.end(body);
+}
+
+async function drain(server: Server, graceMs: number): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+  }, graceMs);
+  try {
+    await closed;
+  } finally {
+    clearTimeout(timer);
+  }
+}
