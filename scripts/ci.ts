@@ -18,6 +18,7 @@ interface Stage {
 const STAGES: readonly Stage[] = [
   { name: 'check', args: ['check'], counted: false },
   { name: 'test', args: ['test', '--tap'], counted: true },
+  { name: 'e2e:core', args: ['e2e:core', '--name', 'ci', '--tap'], counted: true },
 ];
 
 function addLine(totals: Totals, line: string): void {
