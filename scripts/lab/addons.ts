@@ -1,7 +1,8 @@
 import { COREDNS_IMAGE } from './images.ts';
 import { ADDRESSES } from './layout.ts';
 
-const COREFILE = `.:53 {
+/** Names of the cluster are answered; there is nowhere to forward to, so no other name exists. */
+const COREFILE = `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     health {
        lameduck 5s
@@ -9,16 +10,17 @@ const COREFILE = `.:53 {
     ready
     kubernetes cluster.local in-addr.arpa ip6.arpa {
        pods insecure
-       fallthrough in-addr.arpa ip6.arpa
        ttl 30
     }
     cache 30
-    # Nowhere to forward to: what isn't in the cluster doesn't exist.
-    template ANY ANY . {
-       rcode NXDOMAIN
-    }
     reload
     loadbalance
+}
+.:53 {
+    errors
+    template ANY ANY {
+       rcode NXDOMAIN
+    }
 }
 `;
 

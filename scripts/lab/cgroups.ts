@@ -3,25 +3,30 @@ import path from 'node:path';
 import { LabError } from './lab-error.ts';
 import { waitUntil } from './wait.ts';
 
-/** The mount points of the cgroup v1 hierarchies in `mounts` (the text of /proc/mounts), each once. */
-export function cgroupHierarchies(mounts: string): string[] {
+/** The mount points in `mounts` (the text of /proc/mounts) of the given type, each once. */
+export function cgroupMounts(mounts: string, types: readonly ('cgroup' | 'cgroup2')[]): string[] {
   const points = mounts
     .split('\n')
     .map((line) => line.split(' '))
-    .filter(([, , type]) => type === 'cgroup')
+    .filter(([, , type]) => types.some((wanted) => wanted === type))
     .map(([, point]) => point ?? '');
   return [...new Set(points)].sort();
 }
 
-/** The hierarchies of this machine. */
-export async function hierarchies(): Promise<string[]> {
-  const found = cgroupHierarchies(await readFile('/proc/mounts', 'utf8'));
+/** The v1 hierarchies of this machine, which nodes and their programs are put into. */
+async function hierarchies(): Promise<string[]> {
+  const found = cgroupMounts(await readFile('/proc/mounts', 'utf8'), ['cgroup']);
   if (found.length === 0) {
     throw new LabError('STEP_FAILED', 'this machine has no cgroup v1 hierarchies, which the lab puts its nodes into', {
       fix: 'run the lab on a machine with cgroup v1 or hybrid (kernel parameter systemd.unified_cgroup_hierarchy=0)',
     });
   }
   return found;
+}
+
+/** All hierarchies where a group of the lab may be: runc adds one to the v2 hierarchy of a hybrid machine. */
+export async function allHierarchies(): Promise<string[]> {
+  return cgroupMounts(await readFile('/proc/mounts', 'utf8'), ['cgroup', 'cgroup2']);
 }
 
 /** Makes the cgroup `group` (a path from the root, its parents too) in every hierarchy. */
@@ -53,7 +58,7 @@ export async function cgroupProcsFiles(group: string): Promise<string[]> {
 /** The ids of the processes in `group` and below, in every hierarchy. */
 export async function processesIn(group: string): Promise<Set<number>> {
   const found = new Set<number>();
-  for (const root of await hierarchies()) {
+  for (const root of await allHierarchies()) {
     for (const folder of await foldersBelow(path.join(root, group))) {
       const text = await readFile(path.join(folder, 'cgroup.procs'), 'utf8').catch(() => '');
       for (const line of text.split('\n')) if (line !== '') found.add(Number(line));
@@ -97,7 +102,7 @@ function kill(pid: number): void {
 
 /** Removes `group` and all below it from every hierarchy. Its processes must be gone. */
 export async function removeCgroup(group: string): Promise<void> {
-  for (const root of await hierarchies()) {
+  for (const root of await allHierarchies()) {
     for (const folder of await foldersBelow(path.join(root, group))) {
       // The kernel lets go of a group a moment after its last process.
       await waitUntil(`the cgroup ${folder} to be removable`, {

@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import { ADDRESSES } from './layout.ts';
 
-const TABLE = 'sealift_edge';
+/** By its path: npm puts another program of this name, `@vercel/nft`, into the PATH of its scripts. */
+export const NFT = '/usr/sbin/nft';
+
+/** The table that the counters are in. */
+export const EDGE_TABLE = 'sealift_edge';
 const COUNTER = 'outside_packets';
 const DESTINATIONS = 'outside';
 
@@ -19,7 +23,7 @@ export interface EdgeCount {
 export function edgeRuleset(): string {
   // 224.0.0.0/24 is for neighbours on the same link, and no router passes it on: a bridge that comes up says hello there.
   const inside = ['127.0.0.0/8', '224.0.0.0/24', ADDRESSES.nodes, ADDRESSES.pods, ADDRESSES.services].join(', ');
-  return `table ip ${TABLE} {
+  return `table ip ${EDGE_TABLE} {
   counter ${COUNTER} {}
   set ${DESTINATIONS} { type ipv4_addr . ipv4_addr; flags dynamic; size 512; counter; }
   chain count {
@@ -34,7 +38,7 @@ export function edgeRuleset(): string {
 }
 
 /** The program, and its words, that prints what {@link parseEdgeCount} reads. */
-export const EDGE_LIST_ARGV = ['nft', '-j', 'list', 'table', 'ip', TABLE] as const;
+export const EDGE_LIST_ARGV = [NFT, '-j', 'list', 'table', 'ip', EDGE_TABLE] as const;
 
 const element = z.object({
   elem: z.object({

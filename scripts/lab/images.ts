@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder } from './cache.ts';
+import { unpackDebianPackage } from './debian-packages.ts';
 import { PAUSE_IMAGE } from './node-config.ts';
 import { binaryPin } from './pins.ts';
 import { run } from './program.ts';
@@ -13,11 +14,13 @@ export const BUSYBOX_IMAGE = 'docker.io/library/busybox:lab';
 /** The images that every node of a lab has from the start. */
 interface LabImage {
   readonly reference: string;
-  /** A static program and where it goes in the image. */
+  /** A program and where it goes in the image. */
   readonly program: string;
   readonly at: string;
   /** Other names for it. */
   readonly links?: readonly string[];
+  /** Files that go in as they are on this machine, at the same paths. */
+  readonly files?: readonly string[];
 }
 
 /**
@@ -25,19 +28,26 @@ interface LabImage {
  * @returns the archives' paths.
  */
 export async function ensureLabImages(binaries: ReadonlyMap<string, string>): Promise<string[]> {
-  const { stdout } = await run(['busybox', '--list']);
-  const applets = stdout.trim().split('\n');
   const images: LabImage[] = [
     { reference: PAUSE_IMAGE, program: binaries.get('pause') ?? '', at: 'pause' },
     { reference: COREDNS_IMAGE, program: binaries.get('coredns') ?? '', at: 'coredns' },
-    {
-      reference: BUSYBOX_IMAGE,
-      program: '/bin/busybox',
-      at: 'bin/busybox',
-      links: applets.filter((name) => name !== 'busybox').map((name) => `bin/${name}`),
-    },
+    await busyboxImage(),
   ];
   return await Promise.all(images.map(ensureImage));
+}
+
+/** Debian's busybox with its libraries. Its wget dies of `-T`; use `timeout`. */
+async function busyboxImage(): Promise<LabImage> {
+  const program = path.join(await unpackDebianPackage('busybox'), 'bin/busybox');
+  const applets = (await run([program, '--list'])).stdout.trim().split('\n');
+  const libraries = (await run(['ldd', program])).stdout.matchAll(/\/\S+/g);
+  return {
+    reference: BUSYBOX_IMAGE,
+    program,
+    at: 'bin/busybox',
+    links: applets.filter((name) => name !== 'busybox').map((name) => `bin/${name}`),
+    files: [...libraries].map(([file]) => file),
+  };
 }
 
 async function ensureImage(image: LabImage): Promise<string> {
@@ -56,12 +66,16 @@ async function ensureImage(image: LabImage): Promise<string> {
 }
 
 /** Writes `image` as a Docker archive of one layer: manifest.json, config.json, layer.tar. */
-async function writeImage({ reference, program, at, links = [] }: LabImage, work: string): Promise<void> {
+async function writeImage({ reference, program, at, links = [], files = [] }: LabImage, work: string): Promise<void> {
   const root = path.join(work, 'root');
   const target = path.join(root, at);
   await mkdir(path.dirname(target), { recursive: true });
   await mkdir(path.join(root, 'tmp'), { mode: 0o1777 });
   await copyFile(program, target);
+  for (const file of files) {
+    await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+    await copyFile(file, path.join(root, file));
+  }
   for (const link of links) await symlink(path.basename(at), path.join(root, link)).catch(() => undefined);
   const fixed = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
   await run(['tar', ...fixed, '-C', root, '-cf', path.join(work, 'layer.tar'), '.']);

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { edgeRuleset } from './edge.ts';
+import { EDGE_TABLE, edgeRuleset, NFT } from './edge.ts';
 import {
   ADDRESSES,
   type LabLayout,
@@ -56,7 +56,7 @@ async function joinSwitch(layout: LabLayout, place: (typeof SITE_PLACES)[number]
   await inNetns(netns, ['ip', 'address', 'add', `${placeAddress(place)}/24`, 'dev', 'eth0']);
   await inNetns(netns, ['ip', 'link', 'set', 'eth0', 'up']);
   await inNetns(netns, ['ip', 'route', 'add', 'default', 'via', ADDRESSES.gateway]);
-  await inNetns(netns, ['nft', '-f', '-'], edgeRuleset());
+  await inNetns(netns, [NFT, '-f', '-'], edgeRuleset());
 }
 
 /** Pods are reached from the other node and from the control plane, whose API server calls webhooks at their pods. */
@@ -94,7 +94,7 @@ export async function clearNodeNetwork(layout: LabLayout, node: (typeof NODE_NAM
   const netns = netnsName(layout, node);
   const script = [
     'ip link delete cni0 2>/dev/null || true',
-    'nft list tables | grep -v sealift_edge | while read -r table; do nft delete $table; done',
+    `${NFT} list tables | grep -v ${EDGE_TABLE} | while read -r table; do ${NFT} delete $table; done`,
     'conntrack -F 2>/dev/null || true',
   ];
   await inNetns(netns, ['sh', '-ec', script.join('\n')]);

@@ -94,7 +94,6 @@ export function kubeletConfig({ ip, cgroup, clientAuthority }: KubeletSettings):
     serializeImagePulls: false,
     rotateCertificates: false,
     registerNode: true,
-    logging: { verbosity: 1 },
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }

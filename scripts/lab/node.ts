@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { killCgroup, makeCgroup } from './cgroups.ts';
+import { killCgroup, makeCgroup, removeCgroup } from './cgroups.ts';
 import { daemonEnded, daemonLog, daemonPid, placeCgroup, startDaemon } from './daemon.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { enterArgv, type LabLayout, type NodeName, nodeAddresses, placeDir } from './layout.ts';
@@ -146,6 +146,7 @@ export async function startKubelet(layout: LabLayout, node: NodeName, binaries: 
  */
 export async function cutPower(layout: LabLayout, node: NodeName): Promise<void> {
   await killCgroup(placeCgroup(layout, node));
+  await removeCgroup(placeCgroup(layout, node));
   await dropMountNamespace(layout, node);
   await clearNodeNetwork(layout, node);
   await rm(path.join(placeDir(layout, node), 'memory'), { recursive: true, force: true });

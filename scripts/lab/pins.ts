@@ -129,7 +129,6 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   conntrack: '/usr/sbin/conntrack',
   openssl: '/usr/bin/openssl',
   ipset: '/usr/sbin/ipset',
-  'busybox-static': '/bin/busybox',
   skopeo: '/usr/bin/skopeo',
   socat: '/usr/bin/socat',
   'inotify-tools': '/usr/bin/inotifywait',

@@ -1,4 +1,4 @@
-import { CodedError, describeError } from '../../appliance/kernel/coded-error.ts';
+import { CodedError } from '../../appliance/kernel/coded-error.ts';
 import { LabError } from './lab-error.ts';
 
 /** Tells what is going on, with the seconds since the start. */
@@ -26,7 +26,7 @@ export function lineProgress(write: (line: string) => void = console.log): Progr
         return result;
       } catch (cause) {
         const fix = cause instanceof CodedError ? cause.fix : undefined;
-        throw new LabError('STEP_FAILED', `${title}: failed: ${describeError(cause)}`, {
+        throw new LabError('STEP_FAILED', `${title}: failed`, {
           cause,
           ...(fix === undefined ? {} : { fix }),
         });

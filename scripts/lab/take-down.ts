@@ -1,5 +1,5 @@
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
-import { hierarchies, killCgroup, removeCgroup } from './cgroups.ts';
+import { allHierarchies, killCgroup, removeCgroup } from './cgroups.ts';
 import { LabError } from './lab-error.ts';
 import { type LabLayout, labsFolder, mountNamespaceFile, netnsFile, PLACES } from './layout.ts';
 import { dropMounts, mountPointsBelow, removeMountPoints } from './mount-namespace.ts';
@@ -77,7 +77,7 @@ async function processesInNamespaces(layout: LabLayout): Promise<number[]> {
 export async function leftovers(layout: LabLayout): Promise<string[]> {
   const paths = [
     ...labNamespaces(layout).map(netnsFile),
-    ...(await hierarchies()).map((root) => `${root}/${layout.cgroup}`),
+    ...(await allHierarchies()).map((root) => `${root}/${layout.cgroup}`),
     layout.dir,
   ];
   const found = await Promise.all(paths.map(async (file) => (await stat(file).catch(() => undefined)) !== undefined));
