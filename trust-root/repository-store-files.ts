@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { writeFileAtomic } from '../appliance/kernel/atomic-file.ts';
 import { withFileLock } from './file-lock.ts';
 import {
   assertExpected,
+  assertRemovable,
   assertRepositoryName,
   type ExpectedState,
   immutableConflict,
@@ -52,6 +53,11 @@ export class FileRepositoryStore implements RepositoryStore {
       const missing = await this.#notYetThere(files);
       for (const name of publishingOrder(missing)) await this.#write(name, files.get(name) as Buffer);
     });
+  }
+
+  async remove(names: readonly string[]): Promise<void> {
+    names.forEach(assertRemovable);
+    for (const name of names) await rm(path.join(this.#folder, name), { force: true });
   }
 
   async #notYetThere(files: ReadonlyMap<string, Buffer>): Promise<string[]> {

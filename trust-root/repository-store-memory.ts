@@ -1,5 +1,6 @@
 import {
   assertExpected,
+  assertRemovable,
   assertRepositoryName,
   type ExpectedState,
   immutableConflict,
@@ -33,6 +34,11 @@ export class MemoryRepositoryStore implements RepositoryStore {
       if (present !== undefined && !isReplaceable(name) && !present.equals(bytes)) throw immutableConflict(name);
     }
     for (const name of publishingOrder(files.keys())) this.#files.set(name, Buffer.from(files.get(name) as Buffer));
+  }
+
+  async remove(names: readonly string[]): Promise<void> {
+    names.forEach(assertRemovable);
+    for (const name of names) this.#files.delete(name);
   }
 
   /** All files, copied. */

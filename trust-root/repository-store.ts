@@ -20,6 +20,11 @@ export interface RepositoryStore {
    * bytes; nothing that a reader follows has changed then. `NAME_INVALID` for a name that is no plain relative path.
    */
   publish(files: ReadonlyMap<string, Buffer>, expected: ExpectedState): Promise<void>;
+  /**
+   * Takes files away that nothing leads to any more; one that is not there is no error.
+   * @throws TrustRootError `NAME_INVALID` for `timestamp.json` and every root: those stay for ever.
+   */
+  remove(names: readonly string[]): Promise<void>;
 }
 
 /** What a publisher found before it made the new state. */
@@ -34,6 +39,14 @@ const MAX_NAME = 512;
 export function assertRepositoryName(name: string): void {
   if (name.length > MAX_NAME || !NAME.test(name)) {
     throw new TrustRootError('NAME_INVALID', `not a file name of a repository: ${JSON.stringify(name.slice(0, 200))}`);
+  }
+}
+
+/** Refuses to take away what clients always need. @throws TrustRootError `NAME_INVALID`. */
+export function assertRemovable(name: string): void {
+  assertRepositoryName(name);
+  if (isReplaceable(name) || /^\d+\.root\.json$/.test(name)) {
+    throw new TrustRootError('NAME_INVALID', `${name}: is never removed from a repository`);
   }
 }
 

@@ -40,6 +40,7 @@ export function testRepositoryStore(test: TestFn, what: string, make: () => Prom
   };
   contentFacts(fact);
   conflictFacts(fact);
+  removalFacts(fact);
 }
 
 type Fact = (title: string, body: (store: RepositoryStore, t: ExecutionContext) => Promise<void>) => void;
@@ -98,6 +99,22 @@ function contentFacts(fact: Fact): void {
     await store.publish(files({ '1.root.json': 'root 1', 'timestamp.json': timestampOf(2) }), { timestampVersion: 1 });
     t.deepEqual(await store.read('timestamp.json'), timestampOf(2));
   });
+}
+
+function removalFacts(fact: Fact): void {
+  fact('takes away what is named, and nothing else', async (store, t) => {
+    await store.publish(first(), NONE);
+    await store.remove(['1.snapshot.json', 'targets/never-there']);
+    t.deepEqual(await store.list(), ['1.root.json', 'root.json', 'timestamp.json']);
+  });
+
+  for (const name of ['timestamp.json', 'root.json', '1.root.json', '../x']) {
+    fact(`never takes away ${name}`, async (store, t) => {
+      await store.publish(first(), NONE);
+      await t.throwsAsync(() => store.remove(['1.snapshot.json', name]), { code: 'NAME_INVALID' });
+      t.is((await store.list()).length, 4);
+    });
+  }
 }
 
 function conflictFacts(fact: Fact): void {
