@@ -1,4 +1,4 @@
-import { CodedError } from '../appliance/kernel/coded-error.ts';
+import { CodedError, type CodedErrorOptions } from '../appliance/kernel/coded-error.ts';
 
 /** The codes of everything that goes wrong while content is read, carried and published. */
 export type MirrorErrorCode =
@@ -36,5 +36,39 @@ export type MirrorErrorCode =
   | 'BUNDLE_WRITE_FAILED'
   | 'INTERRUPTED';
 
+// The numbers of docs/exit-codes.md: 2 wrong usage, 3 refused, 5 can't be reached, 130 interrupted.
+const UNEXPECTED = 1;
+const EXIT_CODES: Partial<Record<MirrorErrorCode, number>> = {
+  REGISTRY_URL_INVALID: 2,
+  REGISTRY_AUTH_INVALID: 2,
+  BUNDLE_NOT_FOUND: 2,
+  BUNDLE_EXISTS: 2,
+  BLOB_CORRUPT: 3,
+  BUNDLE_UNTRUSTED_KEY: 3,
+  BUNDLE_SIGNATURE_INVALID: 3,
+  BUNDLE_DIGEST_MISMATCH: 3,
+  BUNDLE_TRUNCATED: 3,
+  BUNDLE_TRAILING_DATA: 3,
+  BUNDLE_MALFORMED: 3,
+  BUNDLE_INCOMPLETE: 3,
+  INVENTORY_INVALID: 3,
+  REGISTRY_UNREACHABLE: 5,
+  INTERRUPTED: 130,
+};
+
+/** What a registry answered that is behind an error. */
+export interface HttpOutcome {
+  readonly status: number;
+  /** The pause that it asked for (`Retry-After`). */
+  readonly retryAfterMs?: number;
+}
+
 /** An error of the mirror: registries, blobs, closures and bundles. */
-export class MirrorError extends CodedError<MirrorErrorCode> {}
+export class MirrorError extends CodedError<MirrorErrorCode> {
+  readonly http: HttpOutcome | undefined;
+
+  constructor(code: MirrorErrorCode, message: string, options: CodedErrorOptions & { http?: HttpOutcome } = {}) {
+    super(code, message, { exitCode: EXIT_CODES[code] ?? UNEXPECTED, ...options });
+    this.http = options.http;
+  }
+}
