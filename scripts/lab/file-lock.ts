@@ -13,7 +13,7 @@ import { LabError } from './lab-error.ts';
  */
 export async function withFileLock<T>(file: string, work: () => Promise<T>, onWait?: () => void): Promise<T> {
   await mkdir(path.dirname(file), { recursive: true });
-  const holder = spawn('flock', ['-x', file, 'sh', '-c', 'echo locked; exec cat >/dev/null'], {
+  const holder = spawn('/usr/bin/flock', ['-x', file, 'sh', '-c', 'echo locked; exec cat >/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = once(holder, 'exit');

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../appliance/kernel/atomic-file.ts';
 import { API_SERVER } from './kubeconfig.ts';
@@ -82,10 +82,12 @@ export function describeLab(layout: LabLayout, binaries: ReadonlyMap<string, str
  * @throws LabError `LAB_MISSING` when it isn't up.
  */
 export async function loadLab(name: string): Promise<LabState> {
-  const { stateFile } = labLayout(name);
+  const { stateFile, dir } = labLayout(name);
   const fix = `npm run lab:up -- --name ${name}`;
-  const text = await readFile(stateFile, 'utf8').catch((cause: unknown) => {
-    throw new LabError('LAB_MISSING', `there is no lab called ${name}`, { cause, fix });
+  const text = await readFile(stateFile, 'utf8').catch(async (cause: unknown) => {
+    const begun = await stat(dir).catch(() => undefined);
+    const what = begun === undefined ? `there is no lab called ${name}` : `lab ${name} came up only in part`;
+    throw new LabError('LAB_MISSING', what, { cause, fix });
   });
   const parsed = labState.safeParse(JSON.parse(text));
   if (parsed.success) return parsed.data;

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder } from './cache.ts';
 import { hasMountNamespace, type LabLayout, labsFolder, mountNamespaceFile, PLACES, type Place } from './layout.ts';
@@ -9,6 +9,8 @@ export interface Bind {
   readonly from: string;
   readonly to: string;
 }
+
+const NETNS_FOLDER = '/run/netns';
 
 /** The mount points in `mountinfo` (the text of /proc/self/mountinfo) at or below `folder`, deepest first. */
 export function mountPointsBelow(mountinfo: string, folder: string): string[] {
@@ -35,7 +37,7 @@ export async function makeMountNamespace(layout: LabLayout, place: Place, binds:
   for (const { to } of binds) await makeMountPoint(to);
   await run(['unshare', `--mount=${file}`, '--propagation', 'private', 'true']);
   // What other labs had mounted was copied, and would be kept from going away with them.
-  const forget = [labsFolder(), '/run/netns'].flatMap((folder) => ['-e', ` ${folder}`]);
+  const forget = [labsFolder(), NETNS_FOLDER].flatMap((folder) => ['-e', ` ${folder}`]);
   const script = [
     `grep -F ${forget.map((word) => JSON.stringify(word)).join(' ')} /proc/self/mountinfo | cut -d' ' -f5 | tac |`,
     '  while read -r point; do umount -l "$point" || true; done',
@@ -84,8 +86,14 @@ async function makeMountPoint(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
 }
 
-/** Removes the folders that labs made to mount on. Call it when no lab is left. */
+/** Removes what labs share to mount on: the folders that they made, and `ip netns`'s own mount. For when no lab is left. */
 export async function removeMountPoints(): Promise<void> {
+  const names = await readdir(NETNS_FOLDER).catch(() => undefined);
+  if (names?.length === 0) {
+    // `ip netns add` mounts it over itself, and would again.
+    await run(['umount', NETNS_FOLDER], { allow: 'any' });
+    await rmdir(NETNS_FOLDER).catch(() => undefined);
+  }
   const text = await readFile(mountPointList(), 'utf8').catch(() => '');
   const made = new Set(text.split('\n').filter((line) => line !== ''));
   for (const folder of [...made].sort().reverse()) {
