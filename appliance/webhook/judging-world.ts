@@ -1,0 +1,123 @@
+import type { EvidenceIndex } from '../../mirror/evidence-index.ts';
+import type { VerifiedGeneration } from '../../trust-root/generation.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Digest } from '../kernel/digest.ts';
+import { formatImageReference, type ImageReference, repositoryName } from '../kernel/image-reference.ts';
+import type { EvidenceReader, PinnedImage } from '../verification/evidence.ts';
+import { matchingPolicies } from '../verification/match-policy.ts';
+import type { PolicySet } from '../verification/policy-set.ts';
+import type { Verdict } from '../verification/verdict.ts';
+import type { VerificationInputs } from '../verification/verification-inputs.ts';
+import type { AdmissionWorld, ImageQuestion } from './admission-world.ts';
+import type { NamespaceModes } from './namespace-modes.ts';
+import type { VerdictCache } from './verdict-cache.ts';
+import { WebhookError } from './webhook-error.ts';
+
+/** How an image is verified; the real one is `verifyImage` of the verification engine. */
+export type VerifyImage = (image: PinnedImage, inputs: VerificationInputs) => Promise<Verdict>;
+
+/** The site's registry as the world needs it; nothing where a site has none. */
+export interface RegistrySide {
+  digestOf(reference: ImageReference): Promise<Digest>;
+  readonly evidence: EvidenceReader;
+}
+
+/** What a world is made of. */
+export interface WorldParts {
+  readonly generation: VerifiedGeneration;
+  readonly index: EvidenceIndex;
+  /** Evidence of the images that the index lists. */
+  readonly syncedEvidence: EvidenceReader;
+  readonly domains: VerificationInputs['domains'];
+  readonly policies: PolicySet;
+  readonly modes: NamespaceModes;
+  readonly registry: RegistrySide | undefined;
+  readonly cache: VerdictCache<Verdict>;
+  readonly verify: VerifyImage;
+  readonly clock: Clock;
+}
+
+/** How long a verdict that rests on the registry's evidence may be used again: a signature may have been added. */
+const REGISTRY_EVIDENCE_MS = 10_000;
+
+/**
+ * The world of one generation and one set of policies. Trust whose metadata has expired decides nothing.
+ */
+export function judgingWorld(parts: WorldParts): AdmissionWorld {
+  const { generation, modes, index, registry } = parts;
+  return {
+    generation: generation.number,
+    modeOf: (namespace) => modes.modeOf(namespace),
+    digestOf: async (reference) => {
+      if (reference.digest !== undefined) return reference.digest;
+      const tagged = formatImageReference(reference);
+      const synced = Object.hasOwn(index.tags, tagged) ? index.tags[tagged] : undefined;
+      if (synced !== undefined) return synced;
+      if (registry !== undefined) return await registry.digestOf(reference);
+      throw new WebhookError('DIGEST_UNRESOLVED', `${tagged} is not in the synced index`, {
+        fix: 'bring it in with a bundle',
+      });
+    },
+    judge: async (question) => {
+      assertCurrent(parts);
+      return await parts.cache.get(cacheKey(question, parts), async () => await judgeAnew(question, parts));
+    },
+  };
+}
+
+function assertCurrent({ generation, clock }: WorldParts): void {
+  const [first] = generation.expiries;
+  if (first !== undefined && first.expires.getTime() > clock.now().getTime()) return;
+  const what = first === undefined ? 'names no expiry' : `expired: ${first.role} at ${first.expires.toISOString()}`;
+  throw new WebhookError('TRUST_EXPIRED', `the trust of generation ${generation.number} ${what}`, {
+    fix: 'see sealift status: the CronJob tuf-refresh signs new metadata, and the node agent fetches it',
+  });
+}
+
+/**
+ * Everything that a verdict depends on: the image by name and digest, the policies that match it (and so the request
+ * fields they read), and through the generation and the domains all trust and evidence. Never a tag.
+ */
+function cacheKey(
+  { reference, digest, workload }: ImageQuestion,
+  { policies, domains, generation }: WorldParts,
+): string {
+  const image = `${repositoryName(reference)}@${digest}`;
+  const matched = matchingPolicies(policies.policies, image, workload).map(({ identity }) => identity);
+  return [image, policies.noMatch, ...matched, domains.identity, generation.number].join('\n');
+}
+
+async function judgeAnew({ reference, digest, workload }: ImageQuestion, parts: WorldParts) {
+  const { policies, domains, clock, verify } = parts;
+  const evidence = noted(parts);
+  const asked = clock.now().getTime();
+  const image = { name: repositoryName(reference), digest };
+  const verdict = await verify(image, { policies, domains, clock, workload, evidence: evidence.reader });
+  const validUntil = [
+    ...(verdict.validUntil === undefined ? [] : [verdict.validUntil.getTime()]),
+    ...(evidence.usedRegistry() ? [asked + REGISTRY_EVIDENCE_MS] : []),
+  ];
+  return {
+    value: verdict,
+    bytes: sizeOf(verdict),
+    ...(validUntil.length === 0 ? {} : { validUntil: new Date(Math.min(...validUntil)) }),
+  };
+}
+
+/** Evidence for one verdict: from the generation when it lists the image, else from the registry, which is noted. */
+function noted({ index, syncedEvidence, registry }: WorldParts): { reader: EvidenceReader; usedRegistry(): boolean } {
+  let used = false;
+  const evidenceFor = async (image: PinnedImage): ReturnType<EvidenceReader['evidenceFor']> => {
+    if (registry === undefined || Object.hasOwn(index.images, image.digest)) {
+      return await syncedEvidence.evidenceFor(image);
+    }
+    used = true;
+    return await registry.evidence.evidenceFor(image);
+  };
+  return { reader: { evidenceFor }, usedRegistry: () => used };
+}
+
+/** Strings of the verdict in UTF-16, and as much again for objects. */
+function sizeOf(verdict: Verdict): number {
+  return JSON.stringify(verdict).length * 4;
+}

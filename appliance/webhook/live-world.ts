@@ -1,0 +1,145 @@
+import type { EvidenceIndex } from '../../mirror/evidence-index.ts';
+import type { TrustDomain } from '../../trust-root/trust-domain.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { EvidenceReader } from '../verification/evidence.ts';
+import { policySet } from '../verification/policy-set.ts';
+import type { Verdict } from '../verification/verdict.ts';
+import type { TrustDomains } from '../verification/verification-inputs.ts';
+import type { AdmissionWorld, WorldSource } from './admission-world.ts';
+import type { GenerationContents } from './generation-contents.ts';
+import type { Readiness } from './handler.ts';
+import { judgingWorld, type RegistrySide, type VerifyImage } from './judging-world.ts';
+import type { PolicySource } from './policy-source.ts';
+import type { TrustSource } from './trust-source.ts';
+import type { VerdictCache } from './verdict-cache.ts';
+import { WebhookError } from './webhook-error.ts';
+import type { ObservedState } from './webhook-metrics.ts';
+
+/** What a {@link LiveWorld} is made of. */
+export interface LiveWorldParts {
+  readonly trust: Pick<TrustSource<GenerationContents>, 'current' | 'fault'>;
+  readonly policies: Pick<PolicySource, 'isSynced' | 'policies' | 'modes' | 'faults'>;
+  readonly registry: RegistrySide | undefined;
+  readonly cache: VerdictCache<Verdict>;
+  readonly clock: Clock;
+  readonly verify: VerifyImage;
+  readonly loadDomains: (domains: readonly TrustDomain[]) => TrustDomains;
+  readonly readSynced: (index: EvidenceIndex) => EvidenceReader;
+}
+
+type Loaded = NonNullable<ReturnType<LiveWorldParts['trust']['current']>>;
+
+/** The world as it is now: made anew when trust or policies change, and then whole. */
+export class LiveWorld implements WorldSource, ObservedState {
+  readonly #parts: LiveWorldParts;
+  #world: AdmissionWorld | undefined;
+  #domains: { readonly of: Loaded; readonly domains: TrustDomains } | undefined;
+
+  constructor(parts: LiveWorldParts) {
+    this.#parts = parts;
+  }
+
+  current(): AdmissionWorld {
+    this.#world ??= this.#make();
+    return this.#world;
+  }
+
+  /** To be called when the policies or the modes have changed. */
+  policiesChanged(): void {
+    this.#world = undefined;
+  }
+
+  /** To be called when another generation is in use: what was judged under the old one is forgotten. */
+  trustChanged(): void {
+    this.#world = undefined;
+    this.#parts.cache.clear();
+  }
+
+  /** Ready once trust and policies were loaded; it stays so when they fail later, to go on saying why it refuses. */
+  readiness(): Readiness {
+    const { trust, policies } = this.#parts;
+    const loaded = trust.current();
+    return {
+      ready: loaded !== undefined && policies.isSynced(),
+      details: {
+        generation: loaded?.generation.number ?? null,
+        trustAgeSeconds: this.trustAgeSeconds() ?? null,
+        trustExpirySeconds: this.trustExpirySeconds() ?? null,
+        policiesSynced: policies.isSynced(),
+        policies: this.policies(),
+        faults: this.#faults(),
+      },
+    };
+  }
+
+  generation(): number | undefined {
+    return this.#parts.trust.current()?.generation.number;
+  }
+
+  trustAgeSeconds(): number | undefined {
+    const signedAt = this.#parts.trust.current()?.generation.signedAt;
+    return signedAt === undefined ? undefined : this.#secondsUntil(signedAt) * -1;
+  }
+
+  trustExpirySeconds(): number | undefined {
+    const first = this.#parts.trust.current()?.generation.expiries[0];
+    return first === undefined ? undefined : this.#secondsUntil(first.expires);
+  }
+
+  policies(): number {
+    const { trust, policies } = this.#parts;
+    return policies.policies().length + (trust.current()?.contents.floorPolicies.length ?? 0);
+  }
+
+  faults(): number {
+    return this.#faults().length;
+  }
+
+  cache(): ReturnType<ObservedState['cache']> {
+    return this.#parts.cache.statistics();
+  }
+
+  #faults(): string[] {
+    const { trust, policies } = this.#parts;
+    const fault = trust.fault();
+    return [...(fault === undefined ? [] : [fault]), ...policies.faults()];
+  }
+
+  #secondsUntil(time: Date): number {
+    return Math.round((time.getTime() - this.#parts.clock.now().getTime()) / 1000);
+  }
+
+  #make(): AdmissionWorld {
+    const { trust, policies, registry, cache, clock, verify, readSynced } = this.#parts;
+    const loaded = trust.current();
+    if (loaded === undefined) {
+      throw new WebhookError('NOT_READY', `no trust is loaded: ${trust.fault() ?? 'not looked for yet'}`, {
+        fix: 'see the node agent on this node: sealift status',
+      });
+    }
+    if (!policies.isSynced()) {
+      throw new WebhookError('NOT_READY', 'the policies were not read from the cluster yet', { fix: 'try again' });
+    }
+    const { generation, contents } = loaded;
+    return judgingWorld({
+      generation,
+      index: contents.evidence,
+      syncedEvidence: readSynced(contents.evidence),
+      domains: this.#domainsOf(loaded),
+      policies: policySet(policies.policies(), { floor: contents.floorPolicies }),
+      modes: policies.modes(),
+      registry,
+      cache,
+      verify,
+      clock,
+    });
+  }
+
+  /** Reading keys and certificates takes a while: once for each generation. */
+  #domainsOf(loaded: Loaded): TrustDomains {
+    if (this.#domains?.of !== loaded) {
+      this.#domains = { of: loaded, domains: this.#parts.loadDomains(loaded.contents.domains) };
+    }
+    return this.#domains.domains;
+  }
+}
