@@ -18,7 +18,8 @@ function binaryFolder(): string {
   return path.join(cache, 'sealift-lab', 'bin');
 }
 
-async function newestBinary(name: string): Promise<string | undefined> {
+/** A program that the lab built, newest version first; `undefined` when it is not on this machine. */
+export async function labBinary(name: string): Promise<string | undefined> {
   const names = await readdir(binaryFolder()).catch(() => []);
   const found = names.filter((entry) => new RegExp(`^${name}-v[0-9.]+$`).test(entry)).sort();
   const last = found.at(-1);
@@ -27,7 +28,7 @@ async function newestBinary(name: string): Promise<string | undefined> {
 
 /** The programs of the lab that an API server needs; `undefined` when the lab was never built on this machine. */
 export async function apiServerBinaries(): Promise<{ etcd: string; apiServer: string } | undefined> {
-  const [etcd, apiServer] = await Promise.all([newestBinary('etcd'), newestBinary('kube-apiserver')]);
+  const [etcd, apiServer] = await Promise.all([labBinary('etcd'), labBinary('kube-apiserver')]);
   return etcd === undefined || apiServer === undefined ? undefined : { etcd, apiServer };
 }
 
