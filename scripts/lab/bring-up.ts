@@ -5,17 +5,17 @@ import { ensureBinaries } from './build-binaries.ts';
 import { cacheFolder } from './cache.ts';
 import { makeCgroup } from './cgroups.ts';
 import { startControlPlane } from './control-plane.ts';
-import { daemonLog, placeCgroup } from './daemon.ts';
+import { placeCgroup } from './daemon.ts';
 import { ensureDebianPackages } from './debian-packages.ts';
 import { withFileLock } from './file-lock.ts';
-import { isLabHealthy } from './health.ts';
+import { endedDaemon, isLabHealthy, readyNodes } from './health.ts';
 import { ensureLabImages } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
-import { kubectl, waitForNode } from './lab.ts';
+import { kubectl } from './lab.ts';
 import { describeLab, type LabState, loadLab, saveLab } from './lab-state.ts';
 import { type LabLayout, labLayout, NODE_NAMES } from './layout.ts';
 import { makeNetwork } from './network.ts';
-import { bootNode, importImage, makeNode, nodeDaemon, startKubelet } from './node.ts';
+import { bootNode, importImage, makeNode, startKubelet } from './node.ts';
 import { makePki } from './pki.ts';
 import type { Progress } from './steps.ts';
 import { takeDown } from './take-down.ts';
@@ -96,20 +96,15 @@ async function finishCluster({ layout, binaries }: Made, { step }: Progress): Pr
     const list = { apiVersion: 'v1', kind: 'List', items: addonManifests() };
     await kubectl(lab, ['apply', '-f', '-'], { input: JSON.stringify(list) });
   });
-  for (const node of NODE_NAMES) {
-    await step(`${node} Ready`, async () => {
-      await waitUntil(`${node} to be Ready (see ${daemonLog(layout, nodeDaemon(node, 'kubelet'))})`, {
-        timeoutMs: 120_000,
-        probe: async () => {
-          await waitForNode(lab, node, 2000);
-          return true;
-        },
-      });
-    });
-  }
+  const waiting = { timeoutMs: 120_000, hopeless: () => endedDaemon(layout), fix: `see the logs in ${layout.logDir}` };
+  await step('nodes Ready', async () => {
+    const probe = async () => (await readyNodes(lab)).length === NODE_NAMES.length;
+    await waitUntil('both nodes to be Ready', { ...waiting, probe });
+  });
   await step('cluster DNS answers', async () => {
-    const words = ['rollout', 'status', 'deployment/coredns', '-n', 'kube-system', '--timeout=120s'];
-    await kubectl(lab, words, { timeoutMs: 130_000 });
+    const words = ['rollout', 'status', 'deployment/coredns', '-n', 'kube-system', '--timeout=2s'];
+    const probe = async () => (await kubectl(lab, words, { allow: 'any', timeoutMs: 10_000 })).code === 0;
+    await waitUntil('CoreDNS to be available', { ...waiting, probe });
   });
   await saveLab(lab);
   return lab;

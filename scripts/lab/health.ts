@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { CONTROL_PLANE_DAEMONS } from './control-plane.ts';
-import { daemonPid } from './daemon.ts';
+import { daemonEnded, daemonPid } from './daemon.ts';
 import { kubectl } from './lab.ts';
-import { loadLab } from './lab-state.ts';
-import { type LabLayout, labLayout, NODE_NAMES, type Place } from './layout.ts';
+import { type LabState, loadLab } from './lab-state.ts';
+import { type LabLayout, NODE_NAMES, type Place } from './layout.ts';
 import { NODE_PROGRAMS, nodeDaemon } from './node.ts';
 
 /** One program that a lab ought to run. */
@@ -25,17 +25,22 @@ export async function daemonHealth(layout: LabLayout): Promise<DaemonHealth[]> {
   );
 }
 
+/** Which of a lab's programs has ended, with its last words; nothing while all run. */
+export async function endedDaemon(layout: LabLayout): Promise<string | undefined> {
+  const ended = (await daemonHealth(layout)).find(({ pid }) => pid === undefined);
+  return ended === undefined ? undefined : await daemonEnded(layout, ended.name, ended.place);
+}
+
 /** Whether the lab came up whole, all its programs still run, and both nodes are Ready. */
 export async function isLabHealthy(layout: LabLayout): Promise<boolean> {
   const finished = await stat(layout.stateFile).catch(() => undefined);
   if (finished === undefined) return false;
   if ((await daemonHealth(layout)).some(({ pid }) => pid === undefined)) return false;
-  return (await readyNodes(layout.name)).length === NODE_NAMES.length;
+  return (await readyNodes(await loadLab(layout.name))).length === NODE_NAMES.length;
 }
 
 /** The names of the nodes that the API server calls Ready; none when it doesn't answer. */
-export async function readyNodes(name: string): Promise<string[]> {
-  const lab = await loadLab(labLayout(name).name);
+export async function readyNodes(lab: LabState): Promise<string[]> {
   const query = '{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
   const words = ['get', 'nodes', '-o', `jsonpath=${query}`, '--request-timeout=5s'];
   const { stdout } = await kubectl(lab, words, { allow: 'any', timeoutMs: 10_000 });

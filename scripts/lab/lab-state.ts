@@ -84,10 +84,10 @@ export function describeLab(layout: LabLayout, binaries: ReadonlyMap<string, str
 export async function loadLab(name: string): Promise<LabState> {
   const { stateFile, dir } = labLayout(name);
   const fix = `npm run lab:up -- --name ${name}`;
-  const text = await readFile(stateFile, 'utf8').catch(async (cause: unknown) => {
+  const text = await readFile(stateFile, 'utf8').catch(async () => {
     const begun = await stat(dir).catch(() => undefined);
     const what = begun === undefined ? `there is no lab called ${name}` : `lab ${name} came up only in part`;
-    throw new LabError('LAB_MISSING', what, { cause, fix });
+    throw new LabError('LAB_MISSING', what, { fix });
   });
   const parsed = labState.safeParse(JSON.parse(text));
   if (parsed.success) return parsed.data;

@@ -14,7 +14,7 @@ const UNHEALTHY = 3;
 export async function printStatus(name: string): Promise<number> {
   const lab = await loadLab(name);
   const daemons = await daemonHealth(labLayout(name));
-  const ready = await readyNodes(name);
+  const ready = await readyNodes(lab);
   for (const { name: daemon, pid } of daemons) {
     console.log(`${daemon.padEnd(26)} ${pid === undefined ? 'NOT RUNNING' : `running, process ${pid}`}`);
   }
