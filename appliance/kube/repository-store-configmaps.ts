@@ -4,6 +4,7 @@ import { gunzip, gzip } from 'node:zlib';
 
 import {
   assertExpected,
+  assertRemovable,
   assertRepositoryName,
   type ExpectedState,
   immutableConflict,
@@ -80,6 +81,22 @@ export class ConfigMapRepositoryStore implements RepositoryStore {
     }
   }
 
+  async remove(names: readonly string[]): Promise<void> {
+    for (const name of names) assertRemovable(name);
+    for (const name of names) {
+      const head = await this.#head(name);
+      if (head === undefined) continue;
+      // The head first: a file is there as long as its head is.
+      await this.#delete(head.metadata.name);
+      for (const part of partNames(this.#repository, name, head)) await this.#delete(part);
+    }
+  }
+
+  async #delete(name: string): Promise<void> {
+    const ref = { kind: KINDS.configMap, namespace: this.#namespace, name };
+    await attempt(name, () => this.#cluster.delete(ref));
+  }
+
   async #notYetThere(files: ReadonlyMap<string, Buffer>): Promise<string[]> {
     const missing: string[] = [];
     for (const [name, bytes] of files) {
@@ -135,12 +152,10 @@ export class ConfigMapRepositoryStore implements RepositoryStore {
   }
 
   async #content(name: string, head: KubeObject): Promise<Buffer> {
-    const [count = '1', hash = ''] = (head.metadata.annotations?.[PARTS_ANNOTATION] ?? '1').split(':');
-    if (!/^[1-9][0-9]{0,2}$/.test(count) || Number(count) > MAX_PARTS) throw damaged(name, 'its number of parts');
     const parts = [bytesIn(name, head)];
-    for (let index = 1; index < Number(count); index += 1) {
-      const part = await this.#get(partName(this.#repository, name, { hash, index }));
-      if (part === undefined) throw damaged(name, `part ${index}`);
+    for (const partMap of partNames(this.#repository, name, head)) {
+      const part = await this.#get(partMap);
+      if (part === undefined) throw damaged(name, partMap);
       parts.push(bytesIn(name, part));
     }
     try {
@@ -193,6 +208,15 @@ function mapName(repository: string, file: string): string {
 /** Parts are named by the content that they belong to, so those of a publication that was killed are in nobody's way. */
 function partName(repository: string, file: string, { hash, index }: { hash: string; index: number }): string {
   return `${mapName(repository, file)}-${hash}-${index}`;
+}
+
+/** The ConfigMaps that hold the rest of a file which doesn't fit into its head. */
+function partNames(repository: string, file: string, head: KubeObject): string[] {
+  const [count = '1', hash = ''] = (head.metadata.annotations?.[PARTS_ANNOTATION] ?? '1').split(':');
+  if (!/^[1-9][0-9]{0,2}$/.test(count) || Number(count) > MAX_PARTS) throw damaged(file, 'its number of parts');
+  return Array.from({ length: Number(count) - 1 }, (_, index) =>
+    partName(repository, file, { hash, index: index + 1 }),
+  );
 }
 
 function shortHash(bytes: Buffer | string): string {

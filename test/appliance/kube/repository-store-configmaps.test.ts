@@ -70,6 +70,13 @@ test("what a killed publisher left is in nobody's way when the bytes are the sam
   t.deepEqual(await store.read('timestamp.json'), timestampOf(2));
 });
 
+test('a file that is removed leaves no part behind', async (t) => {
+  const { cluster, store } = world();
+  await store.publish(new Map<string, Buffer>([['targets/big', randomBytes(900_000)]]), NONE);
+  await store.remove(['targets/big', 'targets/none']);
+  t.deepEqual(await cluster.list(KINDS.configMap), []);
+});
+
 test('two repositories in one namespace do not see each other', async (t) => {
   const { cluster, store } = world();
   const other = new ConfigMapRepositoryStore(cluster, { namespace: 'sigstore-system', repository: 'other' });
