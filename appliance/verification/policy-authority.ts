@@ -110,7 +110,8 @@ function signatureAuthorityOf(document: AuthorityDocument, name: string): Signat
       predicateType: PREDICATE_TYPES[wanted.predicateType ?? ''] ?? wanted.predicateType ?? '',
       body: wanted.policy,
     })),
-    format: document.signatureFormat === 'legacy' || document.signatureFormat === 'bundle' ? document.signatureFormat : 'any',
+    format:
+      document.signatureFormat === 'legacy' || document.signatureFormat === 'bundle' ? document.signatureFormat : 'any',
     log: hasLog ? { url: ctlog.url, trustRootRef: ctlog.trustRootRef } : undefined,
     timestamp: timestamp === undefined ? undefined : { trustRootRef: timestamp.trustRootRef },
   };

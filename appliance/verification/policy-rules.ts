@@ -146,8 +146,7 @@ function checkIdentity(identity: IdentityDocument, path: string, complain: Compl
   ] as const) {
     const hasExact = (identity[exact] ?? '') !== '';
     const source = identity[pattern] ?? '';
-    if (hasExact && source !== '')
-      complain(`expected exactly one, got both: ${path}.${exact}, ${path}.${pattern}`);
+    if (hasExact && source !== '') complain(`expected exactly one, got both: ${path}.${exact}, ${path}.${pattern}`);
     if (!hasExact && source === '') complain(missing(`${path}.${exact}`, `${path}.${pattern}`));
     if (source !== '' && parsePattern(source) === undefined) {
       complain(invalid(source, `${path}.${pattern}`, 'not an RE2 pattern'));

@@ -5,7 +5,12 @@ import { canonicalJson, type JsonValue } from '../kernel/json.ts';
 import { type Glob, parseGlob } from './glob.ts';
 import { type Authority, authoritiesOf } from './policy-authority.ts';
 import { faultsOf } from './policy-rules.ts';
-import { type MatchDocument, type PolicyBodyDocument, type PolicyDocument, policyDocumentSchema } from './policy-schema.ts';
+import {
+  type MatchDocument,
+  type PolicyBodyDocument,
+  type PolicyDocument,
+  policyDocumentSchema,
+} from './policy-schema.ts';
 import { TRANSPARENCY_LEVELS, type TransparencyLevel } from './verdict.ts';
 import { VerificationError } from './verification-error.ts';
 
@@ -26,7 +31,8 @@ export interface ImagePolicy {
   /** A policy over the authorities that passed, in a language that is not evaluated yet: it fails closed. */
   readonly body: PolicyBodyDocument | undefined;
   readonly mode: 'enforce' | 'warn';
-  readonly minimumTransparency: TransparencyLevel;
+  /** The least transparency level, where the policy says one. */
+  readonly minimumTransparency: TransparencyLevel | undefined;
   /** Digest of the canonical `spec` and of the annotations that are read: equal identity, equal meaning. */
   readonly identity: Digest;
 }
@@ -45,10 +51,10 @@ export function parsePolicy(document: unknown): ImagePolicy {
     faults.push(`invalid value: ${level}: metadata.annotations.${TRANSPARENCY_ANNOTATION}`);
   }
   if (faults.length > 0) throw invalidPolicy(shape.data.metadata.name, faults);
-  return policyOf(shape.data, level !== undefined && isLevel(level) ? level : 'included');
+  return policyOf(shape.data, level !== undefined && isLevel(level) ? level : undefined);
 }
 
-function policyOf(document: PolicyDocument, minimumTransparency: TransparencyLevel): ImagePolicy {
+function policyOf(document: PolicyDocument, minimumTransparency: TransparencyLevel | undefined): ImagePolicy {
   const { metadata, spec } = document;
   const globs = (spec.images ?? []).map(({ glob = '' }) => parseGlob(glob)).filter((glob) => glob !== undefined);
   return {
@@ -59,7 +65,7 @@ function policyOf(document: PolicyDocument, minimumTransparency: TransparencyLev
     body: spec.policy,
     mode: spec.mode === 'warn' ? 'warn' : 'enforce',
     minimumTransparency,
-    identity: digestOf(canonicalJson({ name: metadata.name, minimumTransparency, spec: spec as JsonValue })),
+    identity: digestOf(canonicalJson([metadata.name, minimumTransparency ?? '', spec as JsonValue])),
   };
 }
 

@@ -20,6 +20,7 @@ export function isAtLeast(level: TransparencyLevel, wanted: TransparencyLevel): 
  */
 export const REASON_CODES = [
   'NO_MATCHING_POLICY',
+  'EVIDENCE_UNAVAILABLE',
   'NO_SIGNATURE',
   'ATTESTATION_MISSING',
   'KEY_UNSUPPORTED',
@@ -58,7 +59,7 @@ export interface Reason {
 /** Who made a signature that verified. */
 export type Signer =
   | { readonly kind: 'certificate'; readonly issuer: string; readonly subject: string }
-  | { readonly kind: 'key'; /** `sha256:<hex>` of the SubjectPublicKeyInfo. */ readonly fingerprint: string };
+  | { readonly kind: 'key' /** `sha256:<hex>` of the SubjectPublicKeyInfo. */; readonly fingerprint: string };
 
 /** A signature or attestation that satisfied an authority. */
 export interface AcceptedSignature {

@@ -1,0 +1,77 @@
+import type { Clock } from '../kernel/clock.ts';
+import type { KeyAuthority, KeylessAuthority } from './policy-authority.ts';
+import type { LoadedDomain, TrustDomains } from './trust-domains.ts';
+import type { ReasonCode } from './verdict.ts';
+
+/** The domain that an authority is judged by, with what its age means. */
+export interface ChosenDomain {
+  readonly domain: LoadedDomain;
+  /** When its captured trust gets too old, where that changes anything. */
+  readonly staleFrom: Date | undefined;
+  readonly warning: string | undefined;
+}
+
+export interface NoDomain {
+  readonly code: ReasonCode;
+  readonly message: string;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * The one trust domain that an authority means: by name (`trustRootRef`), else by the host of the certificate
+ * authority (`keyless.url`) or of the log (`ctlog.url`), else the default. Two names in one authority are a refusal:
+ * certificates of one domain and logs of another prove nothing together.
+ */
+export function chooseDomain(
+  authority: KeyAuthority | KeylessAuthority,
+  domains: TrustDomains,
+  clock: Clock,
+): ChosenDomain | NoDomain {
+  const names = new Set(namedIn(authority));
+  if (names.size > 1) {
+    return {
+      code: 'TRUST_DOMAIN_MIXED',
+      message: `the policy mixes the trust domains ${[...names].join(' and ')}, which are never combined`,
+    };
+  }
+  const [name] = names;
+  const domain = name === undefined ? domainByHost(authority, domains) : domains.get(name);
+  if (domain === undefined) return { code: 'TRUST_DOMAIN_UNKNOWN', message: unknownDomain(authority, name, domains) };
+  return judgeAge(domain, clock);
+}
+
+function namedIn(authority: KeyAuthority | KeylessAuthority): string[] {
+  const keyless = authority.kind === 'keyless' ? authority.trustRootRef : undefined;
+  return [keyless, authority.log?.trustRootRef, authority.timestamp?.trustRootRef].filter(
+    (name): name is string => name !== undefined && name !== '',
+  );
+}
+
+function domainByHost(authority: KeyAuthority | KeylessAuthority, domains: TrustDomains): LoadedDomain | undefined {
+  if (authority.kind === 'keyless' && authority.url !== undefined)
+    return domains.findByHost('authority', authority.url);
+  if (authority.log?.url !== undefined) return domains.findByHost('log', authority.log.url);
+  return domains.get(domains.defaultName);
+}
+
+function unknownDomain(
+  authority: KeyAuthority | KeylessAuthority,
+  name: string | undefined,
+  domains: TrustDomains,
+): string {
+  const url = (authority.kind === 'keyless' ? authority.url : undefined) ?? authority.log?.url;
+  const wanted = name ?? (url === undefined ? domains.defaultName : `of ${url}`);
+  return `the trust domain ${wanted} is not held here (held: ${domains.names.join(', ') || 'none'})`;
+}
+
+function judgeAge(domain: LoadedDomain, clock: Clock): ChosenDomain | NoDomain {
+  const { capturedAt, staleness } = domain;
+  if (capturedAt === undefined || staleness === undefined) return { domain, staleFrom: undefined, warning: undefined };
+  const staleFrom = new Date(capturedAt.getTime() + staleness.maxAgeDays * DAY_MS);
+  if (clock.now() < staleFrom) return { domain, staleFrom, warning: undefined };
+  const message = `the trust of ${domain.name} was captured ${capturedAt.toISOString()}, more than ${staleness.maxAgeDays} days ago; bring a newer bundle`;
+  return staleness.onStale === 'deny'
+    ? { code: 'TRUST_STALE', message }
+    : { domain, staleFrom: undefined, warning: message };
+}
