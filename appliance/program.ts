@@ -1,5 +1,8 @@
 import { Command } from '@commander-js/extra-typings';
 
+import { issuerRelayCommand } from './commands/issuer-relay.ts';
+import { tlsProxyCommand } from './commands/tls-proxy.ts';
+import { tufServerCommand } from './commands/tuf-server.ts';
 import type { Runtime } from './runtime.ts';
 import { VERSION } from './version.ts';
 
@@ -13,5 +16,8 @@ export function buildProgram(runtime: Runtime): Command {
       writeErr: (text) => runtime.stderr.write(text),
     })
     .showHelpAfterError('(run with --help for the options)');
+  program.addCommand(issuerRelayCommand(runtime));
+  program.addCommand(tlsProxyCommand(runtime));
+  program.addCommand(tufServerCommand(runtime));
   return program;
 }
