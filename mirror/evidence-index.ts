@@ -95,12 +95,13 @@ export function mergeEvidenceIndexes(older: EvidenceIndex, newer: EvidenceIndex)
   for (const [key, image] of Object.entries(newer.images)) {
     const digest = key as Digest;
     const known = images[digest];
-    images[digest] = known === undefined ? image : mergeImages(known, image);
+    images[digest] = known === undefined ? image : mergeEvidenceImages(known, image);
   }
   return { schemaVersion: 1, images, tags: { ...older.tags, ...newer.tags } };
 }
 
-function mergeImages(older: EvidenceImage, newer: EvidenceImage): EvidenceImage {
+/** What two looks at one digest found, together. */
+export function mergeEvidenceImages(older: EvidenceImage, newer: EvidenceImage): EvidenceImage {
   const evidence = new Map([...older.evidence, ...newer.evidence].map((item) => [evidenceKey(item), item]));
   return {
     mediaType: newer.mediaType,

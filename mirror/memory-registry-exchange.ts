@@ -27,6 +27,7 @@ export interface StoredUpload {
 export interface RegistryState {
   readonly referrersApi: boolean;
   readonly pageSize: number;
+  readonly sparseIndexes: boolean;
   readonly blobs: Map<Digest, Buffer>;
   readonly repositories: Map<string, StoredRepository>;
   readonly uploads: Map<string, StoredUpload>;

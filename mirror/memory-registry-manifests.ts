@@ -78,7 +78,7 @@ function takeManifest({ state, request, response, name, target }: Exchange, byte
     return;
   }
   const repository = repositoryOf(state, name);
-  if (!hasContent(repository, manifest)) {
+  if (!(state.sparseIndexes && manifest.kind === 'index') && !hasContent(repository, manifest)) {
     sendError(response, 404, 'MANIFEST_BLOB_UNKNOWN');
     return;
   }

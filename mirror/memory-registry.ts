@@ -10,6 +10,8 @@ export interface MemoryRegistryOptions {
   readonly referrersApi?: boolean;
   /** Most entries on one page of a list; all unless told. */
   readonly pageSize?: number;
+  /** True for a registry that takes an index whose children are not all there; false unless told. */
+  readonly sparseIndexes?: boolean;
   /** Told of each request. */
   readonly onRequest?: (request: { method: string; path: string }) => void;
 }
@@ -19,14 +21,14 @@ export interface MemoryRegistry {
   /** Answers one HTTP request; for a server of one's own. */
   readonly handle: http.RequestListener;
   /** Starts a server on loopback, on a free port unless told. */
-  listen(options?: { port?: number }): Promise<RunningRegistry>;
+  readonly listen: (options?: { port?: number }) => Promise<RunningRegistry>;
 }
 
 /** A registry that answers. */
 export interface RunningRegistry {
   /** `http://127.0.0.1:<port>`. */
   readonly origin: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Makes an empty registry. It checks digests, and takes a manifest only when what it points to is there. */
@@ -34,6 +36,7 @@ export function memoryRegistry(options: MemoryRegistryOptions = {}): MemoryRegis
   const state: RegistryState = {
     referrersApi: options.referrersApi ?? true,
     pageSize: options.pageSize ?? Number.MAX_SAFE_INTEGER,
+    sparseIndexes: options.sparseIndexes ?? false,
     blobs: new Map(),
     repositories: new Map(),
     uploads: new Map(),
