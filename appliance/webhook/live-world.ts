@@ -1,10 +1,8 @@
 import type { EvidenceIndex } from '../../mirror/evidence-index.ts';
-import type { TrustDomain } from '../../trust-root/trust-domain.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { EvidenceReader } from '../verification/evidence.ts';
 import { policySet } from '../verification/policy-set.ts';
 import type { Verdict } from '../verification/verdict.ts';
-import type { TrustDomains } from '../verification/verification-inputs.ts';
 import type { AdmissionWorld, WorldSource } from './admission-world.ts';
 import type { GenerationContents } from './generation-contents.ts';
 import type { Readiness } from './handler.ts';
@@ -23,17 +21,14 @@ export interface LiveWorldParts {
   readonly cache: VerdictCache<Verdict>;
   readonly clock: Clock;
   readonly verify: VerifyImage;
-  readonly loadDomains: (domains: readonly TrustDomain[]) => TrustDomains;
+  /** Evidence of the images that an index lists. */
   readonly readSynced: (index: EvidenceIndex) => EvidenceReader;
 }
-
-type Loaded = NonNullable<ReturnType<LiveWorldParts['trust']['current']>>;
 
 /** The world as it is now: made anew when trust or policies change, and then whole. */
 export class LiveWorld implements WorldSource, ObservedState {
   readonly #parts: LiveWorldParts;
   #world: AdmissionWorld | undefined;
-  #domains: { readonly of: Loaded; readonly domains: TrustDomains } | undefined;
 
   constructor(parts: LiveWorldParts) {
     this.#parts = parts;
@@ -123,9 +118,9 @@ export class LiveWorld implements WorldSource, ObservedState {
     const { generation, contents } = loaded;
     return judgingWorld({
       generation,
-      index: contents.evidence,
-      syncedEvidence: readSynced(contents.evidence),
-      domains: this.#domainsOf(loaded),
+      index: contents.index,
+      syncedEvidence: readSynced(contents.index),
+      domains: contents.domains,
       policies: policySet(policies.policies(), { floor: contents.floorPolicies }),
       modes: policies.modes(),
       registry,
@@ -133,13 +128,5 @@ export class LiveWorld implements WorldSource, ObservedState {
       verify,
       clock,
     });
-  }
-
-  /** Reading keys and certificates takes a while: once for each generation. */
-  #domainsOf(loaded: Loaded): TrustDomains {
-    if (this.#domains?.of !== loaded) {
-      this.#domains = { of: loaded, domains: this.#parts.loadDomains(loaded.contents.domains) };
-    }
-    return this.#domains.domains;
   }
 }

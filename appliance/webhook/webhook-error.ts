@@ -7,7 +7,6 @@ export type WebhookErrorCode =
   | 'KIND_UNKNOWN'
   | 'NOT_READY'
   | 'DEADLINE_EXCEEDED'
-  | 'EVIDENCE_UNAVAILABLE'
   | 'DIGEST_UNRESOLVED'
   | 'REGISTRY_FAILED'
   | 'TRUST_EXPIRED'
