@@ -147,7 +147,11 @@ export class TufClient {
     }
   }
 
-  /** Loads every targets role that can be reached by named delegations, breadth first. */
+  /**
+   * Loads every targets role that can be reached by named delegations, breadth first. A delegated role that has expired
+   * is kept aside, so that one delegation left alone (an upstream's, say) does not stop the others: see
+   * {@link TrustedSet.expired}.
+   */
   async loadAllRoles(): Promise<void> {
     const set = this.#refreshed();
     const queue = ['targets'];
@@ -155,9 +159,19 @@ export class TufClient {
       for (const { name } of set.targets.get(delegator)?.delegations?.roles ?? []) {
         const edge = { role: name, delegator };
         if (set.roleFor(edge) !== undefined) continue;
-        await this.#loadTargets(set, edge);
-        queue.push(name);
+        if (await this.#loadUnlessExpired(set, edge)) queue.push(name);
       }
+    }
+  }
+
+  async #loadUnlessExpired(set: TrustedSet, edge: DelegationEdge): Promise<boolean> {
+    try {
+      await this.#loadTargets(set, edge);
+      return true;
+    } catch (error) {
+      const bytes = set.expired.get(edge.role);
+      if (bytes === undefined || !(error instanceof TrustRootError) || error.code !== 'ROLE_EXPIRED') throw error;
+      return false;
     }
   }
 
@@ -185,7 +199,7 @@ export class TufClient {
       roots: this.#roots,
       timestamp: this.#required(timestamp?.bytes),
       snapshot: this.#required(snapshot?.bytes),
-      targets: new Map([...set.targets].map(([role, { bytes }]) => [role, bytes])),
+      targets: new Map([...set.expired, ...set.targets].map(([role, { bytes }]) => [role, bytes])),
       timeFloor: latest(this.#timeFloor, timestamp?.signedAt),
       set,
     };

@@ -38,6 +38,7 @@ export class TrustedSet {
   #snapshot: SnapshotDocument | undefined;
   #keptSnapshot: SnapshotDocument | undefined;
   readonly #targets = new Map<string, TargetsDocument>();
+  readonly #expired = new Map<string, TargetsDocument>();
   readonly #edges = new Set<string>();
 
   /** TUF spec 5.2: the trusted root is given; it must at least be signed by its own keys. Its expiry does not matter yet. */
@@ -59,6 +60,11 @@ export class TrustedSet {
   /** The loaded targets roles, by name. */
   get targets(): ReadonlyMap<string, TargetsDocument> {
     return this.#targets;
+  }
+
+  /** Targets roles that passed every check but their expiry; their targets are not to be found. */
+  get expired(): ReadonlyMap<string, TargetsDocument> {
+    return this.#expired;
   }
 
   /** Takes the next root (5.3.4 to 5.3.8). @throws TrustRootError `METADATA_INVALID`, `SIGNATURES_BELOW_THRESHOLD`, `VERSION_MISMATCH`. */
@@ -86,10 +92,11 @@ export class TrustedSet {
    * Takes a timestamp (5.4.2 to 5.4.4). One of the version that is trusted already changes nothing.
    * @throws TrustRootError `SIGNATURES_BELOW_THRESHOLD`, `VERSION_ROLLBACK`, `ROLE_EXPIRED`, `METADATA_INVALID`.
    */
-  updateTimestamp(bytes: Buffer): void {
+  updateTimestamp(bytes: Buffer): TimestampDocument {
     this.assertRootCurrent();
     const next = this.#acceptTimestamp(bytes);
     this.#assertCurrent('timestamp', next);
+    return next;
   }
 
   /** Takes what a client kept from its last update, for its versions only: it may have expired since. */
@@ -119,7 +126,7 @@ export class TrustedSet {
    * @throws TrustRootError `HASH_MISMATCH`, `LENGTH_MISMATCH`, `SIGNATURES_BELOW_THRESHOLD`, `VERSION_MISMATCH`,
    * `VERSION_ROLLBACK`, `METADATA_MISSING`, `ROLE_EXPIRED`, `METADATA_INVALID`.
    */
-  updateSnapshot(bytes: Buffer): void {
+  updateSnapshot(bytes: Buffer): SnapshotDocument {
     const { snapshot: meta } = this.#requireTimestamp();
     assertMetaFile('snapshot', bytes, meta);
     const next = parseSnapshot(bytes);
@@ -129,6 +136,7 @@ export class TrustedSet {
     this.#assertNoRollback(next);
     this.#assertCurrent('snapshot', next);
     this.#snapshot = next;
+    return next;
   }
 
   /** Takes what a client kept from its last update, for its versions only. */
@@ -158,7 +166,9 @@ export class TrustedSet {
     const next = parseTargets(bytes, edge.role);
     this.#assertDelegated(next, edge);
     if (next.version !== meta.version) throw mismatch(edge.role, next.version, meta.version);
+    this.#expired.set(edge.role, next);
     this.#assertCurrent(edge.role, next);
+    this.#expired.delete(edge.role);
     this.#targets.set(edge.role, next);
   }
 
