@@ -130,7 +130,9 @@ export class ApiConnection {
     const { body, contentType = 'application/json' } = request;
     // With DELETE, Node sends a body only when its length is told.
     const type = body === undefined ? {} : { 'content-type': contentType, 'content-length': byteLengthOf(body) };
-    return { ...options, headers: { accept: 'application/json', 'user-agent': 'sealift', ...credentials, ...type } };
+    // The keys of the token issuer come as application/jwk-set+json and in no other form.
+    const accept = 'application/json, */*;q=0.5';
+    return { ...options, headers: { accept, 'user-agent': 'sealift', ...credentials, ...type } };
   }
 }
 
