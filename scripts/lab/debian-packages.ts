@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder } from './cache.ts';
 import { withFileLock } from './file-lock.ts';
@@ -83,32 +83,4 @@ async function install(names: readonly string[], logFile: string): Promise<void>
   } catch (cause) {
     throw new LabError('PACKAGES_FAILED', `apt-get can't install ${names.join(' ')}`, { cause, fix: `see ${logFile}` });
   }
-}
-
-/**
- * The files of a Debian package, unpacked into the cache and not installed.
- * @returns the folder that holds them, laid out as from `/`.
- * @throws LabError `PACKAGES_FAILED`.
- */
-export async function unpackDebianPackage(name: string): Promise<string> {
-  const parent = path.join(cacheFolder(), 'debian');
-  const folder = path.join(parent, name);
-  if (await exists(folder)) return folder;
-  await mkdir(parent, { recursive: true });
-  const work = await mkdtemp(path.join(parent, '.work-'));
-  try {
-    // Root's apt downloads as another user, who can't write here; --print-uris would leave the checking to us.
-    await run(['apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', name], {
-      cwd: work,
-      timeoutMs: INSTALL_TIMEOUT_MS,
-    });
-    const archive = (await readdir(work)).find((file) => file.endsWith('.deb'));
-    await run(['dpkg-deb', '-x', path.join(work, archive ?? ''), path.join(work, 'root')]);
-    await rename(path.join(work, 'root'), folder);
-  } catch (cause) {
-    throw new LabError('PACKAGES_FAILED', `the Debian package ${name} can't be had`, { cause, fix: 'apt-get update' });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-  return folder;
 }

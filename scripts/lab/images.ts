@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { debianFiles } from '../images/debian-files.ts';
 import { cacheFolder } from './cache.ts';
-import { unpackDebianPackage } from './debian-packages.ts';
 import { PAUSE_IMAGE } from './node-config.ts';
 import { binaryPin } from './pins.ts';
 import { run } from './program.ts';
@@ -38,7 +38,8 @@ export async function ensureLabImages(binaries: ReadonlyMap<string, string>): Pr
 
 /** Debian's busybox with its libraries. Its wget dies of `-T`; use `timeout`. */
 async function busyboxImage(): Promise<LabImage> {
-  const program = path.join(await unpackDebianPackage('busybox'), 'bin/busybox');
+  const [folder = ''] = await debianFiles(['busybox']);
+  const program = path.join(folder, 'bin/busybox');
   const applets = (await run([program, '--list'])).stdout.trim().split('\n');
   const libraries = (await run(['ldd', program])).stdout.matchAll(/\/\S+/g);
   return {
