@@ -122,7 +122,13 @@ function trustOf(options: WebhookOptions, onChange: () => void): TrustSource<Gen
 function registrySide({ registry, clock }: WebhookOptions): ClosableRegistry | undefined {
   if (registry === undefined) return undefined;
   const client = siteRegistry({ ...registry, clock });
-  return { digestOf: client.digestOf, evidence: registryEvidence(client), close: client.close };
+  return {
+    digestOf: async (reference) => await client.digestOf(reference),
+    evidence: registryEvidence(client),
+    close: async () => {
+      await client.close();
+    },
+  };
 }
 
 type ClosableRegistry = RegistrySide & { readonly close: () => Promise<void> };
