@@ -17,6 +17,7 @@ interface Stage {
 
 const STAGES: readonly Stage[] = [
   { name: 'check', args: ['check'], counted: false },
+  { name: 'the programs and images that the tests compare with', args: ['lab:build'], counted: false },
   { name: 'test', args: ['test', '--tap'], counted: true },
   { name: 'e2e:core', args: ['e2e:core', '--name', 'ci', '--tap'], counted: true },
 ];

@@ -41,6 +41,10 @@ const tasks = {
   bench: [['node', 'scripts/bench/main.ts']],
   e2e: [['node', 'scripts/e2e.ts', 'all']],
   'e2e:core': [['node', 'scripts/e2e.ts', 'core']],
+  'lab:build': [
+    ['node', 'scripts/lab/build-binaries.ts'],
+    ['node', 'scripts/images/ensure-images.ts'],
+  ],
   'lab:up': [['node', 'scripts/lab/up.ts']],
   'lab:down': [['node', 'scripts/lab/down.ts']],
   'lab:status': [['node', 'scripts/lab/status.ts']],
