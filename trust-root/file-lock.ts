@@ -10,9 +10,9 @@ import { TrustRootError } from './trust-root-error.ts';
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   if (!(await tryCreate(file))) {
     const holder = await holderOf(file);
-    if (holder !== undefined && isAlive(holder)) throw held(file, holder);
+    if (holder !== undefined && isAlive(holder)) throw held(file, holder.pid);
     await rm(file, { force: true });
-    if (!(await tryCreate(file))) throw held(file, holder ?? 0);
+    if (!(await tryCreate(file))) throw held(file, holder?.pid ?? 0);
   }
   try {
     return await work();
@@ -25,7 +25,7 @@ async function tryCreate(file: string): Promise<boolean> {
   try {
     const handle = await open(file, 'wx', 0o600);
     try {
-      await handle.writeFile(String(process.pid));
+      await handle.writeFile(`${process.pid} ${startOfThisProcess()}`);
     } finally {
       await handle.close();
     }
@@ -36,12 +36,23 @@ async function tryCreate(file: string): Promise<boolean> {
   }
 }
 
-async function holderOf(file: string): Promise<number | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+interface Holder {
+  readonly pid: number;
+  readonly startedAt: string;
 }
 
-function isAlive(pid: number): boolean {
+async function holderOf(file: string): Promise<Holder | undefined> {
+  const [, pid, startedAt] = /^([1-9]\d{0,9}) (\d+)$/.exec(await readFile(file, 'utf8').catch(() => '')) ?? [];
+  return pid === undefined || startedAt === undefined ? undefined : { pid: Number(pid), startedAt };
+}
+
+/** Tells this process from an earlier one with its pid: in a container, each is pid 1. */
+function startOfThisProcess(): string {
+  return String(Math.floor(performance.timeOrigin));
+}
+
+function isAlive({ pid, startedAt }: Holder): boolean {
+  if (pid === process.pid) return startedAt === startOfThisProcess();
   try {
     process.kill(pid, 0);
     return true;

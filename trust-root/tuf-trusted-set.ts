@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 
 import { TrustRootError } from './trust-root-error.ts';
-import { type DelegationEdge, delegatedKeys, type SearchOutcome, searchTarget } from './tuf-delegations.ts';
+import {
+  type DelegationEdge,
+  delegatedKeys,
+  type ResolvedTarget,
+  type SearchOutcome,
+  searchTarget,
+} from './tuf-delegations.ts';
 import {
   type MetaFile,
   parseRoot,
@@ -182,6 +188,15 @@ export class TrustedSet {
   /** Looks for a target among the loaded roles (5.6.7). */
   search(name: string): SearchOutcome {
     return searchTarget(name, (edge) => this.roleFor(edge));
+  }
+
+  /** Every target that a client finds in the loaded roles, sorted by name. What a role says outside of its delegation is not found. */
+  allTargets(): ResolvedTarget[] {
+    const names = new Set([...this.#targets.values()].flatMap(({ targets }) => [...targets.keys()]));
+    return [...names].sort().flatMap((name) => {
+      const outcome = this.search(name);
+      return outcome.kind === 'found' ? [outcome.target] : [];
+    });
   }
 
   /** A loaded role, checked to be signed as this delegator asks; `undefined` when it is not loaded. */

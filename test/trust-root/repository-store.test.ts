@@ -15,11 +15,16 @@ testRepositoryStore(test, 'in a folder', async () => {
   return { store: new FileRepositoryStore(folder), dispose: () => rm(folder, { recursive: true }) };
 });
 
-test('in a folder: the lock of a process that was killed is taken over', async (t) => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'sealift-store-'));
-  await writeFile(path.join(folder, '.publish.lock'), '4194303999');
-  const store = new FileRepositoryStore(folder);
-  await store.publish(new Map([['timestamp.json', timestampOf(1)]]), { timestampVersion: undefined });
-  t.deepEqual(await store.list(), ['timestamp.json']);
-  await rm(folder, { recursive: true });
-});
+for (const [whose, content] of [
+  ['a process that was killed', '4194303999 1'],
+  ['an earlier process with the same pid', `${process.pid} 1`],
+] as const) {
+  test(`in a folder: the lock of ${whose} is taken over`, async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'sealift-store-'));
+    await writeFile(path.join(folder, '.publish.lock'), content);
+    const store = new FileRepositoryStore(folder);
+    await store.publish(new Map([['timestamp.json', timestampOf(1)]]), { timestampVersion: undefined });
+    t.deepEqual(await store.list(), ['timestamp.json']);
+    await rm(folder, { recursive: true });
+  });
+}
