@@ -121,7 +121,7 @@ function volumePermissions() {
 async function waitForApiServer(layout: LabLayout, binaries: ReadonlyMap<string, string>): Promise<void> {
   const { certificate, key } = keyPair(layout, 'admin');
   await waitUntil('the API server to be ready', {
-    timeoutMs: 60_000,
+    timeoutMs: 120_000,
     everyMs: 250,
     fix: `see ${daemonLog(layout, 'kube-apiserver')} and ${daemonLog(layout, 'etcd')}`,
     hopeless: async () =>

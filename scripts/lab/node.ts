@@ -109,7 +109,7 @@ export async function startContainerd(layout: LabLayout, node: NodeName): Promis
   const name = nodeDaemon(node, 'containerd');
   await startDaemon(layout, { name, place: node, argv: ['containerd', '--config', '/etc/containerd/config.toml'] });
   await waitUntil(`containerd of ${node} to answer`, {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
     everyMs: 200,
     fix: `see ${daemonLog(layout, name)}`,
     hopeless: () => daemonEnded(layout, name, node),
