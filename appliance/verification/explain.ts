@@ -10,7 +10,7 @@ export function nameOf(predicateType: string): string {
 
 /** What a developer reads when the signer is somebody else. */
 export function foreignIdentity(leaf: LeafCertificate, wanted: readonly WantedIdentity[]): string {
-  const signer = `${leaf.subjects.map(quoted).join(', ') || 'a certificate without a subject'}`;
+  const signer = leaf.subjects.map(quoted).join(', ') || 'a certificate without a subject';
   const listed = wanted.slice(0, 3).map(({ subject, issuer }) => `${describe(subject)} via ${describe(issuer)}`);
   const more = wanted.length > 3 ? ` (or ${wanted.length - 3} others)` : '';
   return `it was signed by ${signer} via ${quoted(leaf.issuer)}, but the policy wants ${listed.join(' or ')}${more}`;

@@ -43,18 +43,24 @@ type Fault = NoDomain;
 export function judgeAuthority(authority: Authority, context: AuthorityContext): AuthorityJudgement {
   if (authority.kind === 'static') {
     const reason = { code: 'STATIC_FAIL' as const, message: authority.message ?? 'the policy refuses these images' };
-    return finish(authority, context, authority.action === 'pass' ? [] : [reason]);
+    return judgement(authority, context.policy, { faults: authority.action === 'pass' ? [] : [reason] });
   }
-  const key = authority.kind === 'key' ? keyOf(authority.source, context.secretKeys) : undefined;
-  if (key !== undefined && 'code' in key) return finish(authority, context, [key]);
+  const trust = trustOf(authority, context);
+  if ('code' in trust) return judgement(authority, context.policy, { faults: [trust] });
+  return judgement(authority, context.policy, judgeSigned(authority, context, trust));
+}
+
+/** What an authority's signatures are judged by, or why there is nothing to judge them by. */
+function trustOf(authority: SigningAuthority, { domains, clock, secretKeys }: AuthorityContext): Trust | Fault {
   if (authority.kind === 'keyless' && authority.hasOwnCa) {
-    return finish(authority, context, [
-      { code: 'KEY_UNSUPPORTED', message: 'ca-cert is not supported: name a trust domain with trustRootRef instead' },
-    ]);
+    const message = 'ca-cert is not supported: name a trust domain with trustRootRef instead';
+    return { code: 'KEY_UNSUPPORTED', message };
   }
-  const chosen = needsDomain(authority) ? chooseDomain(authority, context.domains, context.clock) : undefined;
-  if (chosen !== undefined && 'code' in chosen) return finish(authority, context, [chosen]);
-  return judgeSigned(authority, context, { key, chosen });
+  const key = authority.kind === 'key' ? keyOf(authority.source, secretKeys) : undefined;
+  if (key !== undefined && 'code' in key) return key;
+  if (!needsDomain(authority)) return { key, chosen: undefined };
+  const chosen = chooseDomain(authority, domains, clock);
+  return 'code' in chosen ? chosen : { key, chosen };
 }
 
 interface Trust {
@@ -62,7 +68,7 @@ interface Trust {
   readonly chosen: ChosenDomain | undefined;
 }
 
-function judgeSigned(authority: SigningAuthority, context: AuthorityContext, trust: Trust): AuthorityJudgement {
+function judgeSigned(authority: SigningAuthority, context: AuthorityContext, trust: Trust): Findings {
   const { key, chosen } = trust;
   const request = {
     image: context.image,
@@ -80,7 +86,7 @@ function judgeSigned(authority: SigningAuthority, context: AuthorityContext, tru
       : authority.attestations.map((wanted) => findAttestation(wanted, candidates, request));
   const faults = found.flatMap(({ reasons, accepted }) => (accepted.length === 0 ? reasons : []));
   const accepted = found.flatMap((one) => one.accepted);
-  return finish(authority, context, faults, { accepted, chosen });
+  return { faults, accepted, chosen };
 }
 
 interface Found {
@@ -158,18 +164,16 @@ function demandsOf(authority: SigningAuthority, policy: ImagePolicy, key: Manage
   };
 }
 
-function finish(
-  authority: Authority,
-  { policy }: AuthorityContext,
-  faults: readonly Fault[],
-  signed: { accepted: readonly AcceptedSignature[]; chosen: ChosenDomain | undefined } = {
-    accepted: [],
-    chosen: undefined,
-  },
-): AuthorityJudgement {
+interface Findings {
+  readonly faults: readonly Fault[];
+  readonly accepted?: readonly AcceptedSignature[];
+  readonly chosen?: ChosenDomain | undefined;
+}
+
+function judgement(authority: Authority, policy: ImagePolicy, findings: Findings): AuthorityJudgement {
+  const { faults, accepted = [], chosen } = findings;
   const place = { policy: policy.name, authority: authority.name };
   const reasons = mostTellingFirst(faults.map(({ code, message }) => ({ code, message, ...place })));
-  const { accepted, chosen } = signed;
   const warning = chosen?.warning;
   return {
     result: { authority: authority.name, passed: reasons.length === 0, accepted, reasons },

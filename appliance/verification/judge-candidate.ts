@@ -3,7 +3,7 @@ import type { PinnedImage } from './evidence.ts';
 import { foreignIdentity, nameOf } from './explain.ts';
 import type { LeafCertificate } from './leaf-certificate.ts';
 import type { Wanted, WantedIdentity } from './policy-authority.ts';
-import type { Demands, SigstoreVerifier } from './sigstore-verifier.ts';
+import type { Demands, SigstoreVerifier, Verified } from './sigstore-verifier.ts';
 import { COSIGN_SIGNATURE_TYPE } from './statement.ts';
 import type { LoadedDomain } from './trust-domains.ts';
 import type { AcceptedSignature, ReasonCode, Signer } from './verdict.ts';
@@ -38,13 +38,15 @@ export function judgeCandidate(candidate: Candidate, request: Request): Judgemen
   }
   const outcome = request.verifier.verify(read.bundle, read.content, request.demands);
   if (outcome.kind === 'refused') return outcome;
-  const signer = signerOf(outcome.leaf, request);
+  return judgeSigner(outcome, candidate, request);
+}
+
+function judgeSigner({ leaf, transparency, signedAt }: Verified, candidate: Candidate, request: Request): Judgement {
+  const signer = signerOf(leaf, request);
   if (signer === undefined) {
-    const message =
-      outcome.leaf === undefined ? 'nobody known signed it' : foreignIdentity(outcome.leaf, request.identities);
+    const message = leaf === undefined ? 'nobody known signed it' : foreignIdentity(leaf, request.identities);
     return { kind: 'refused', code: 'IDENTITY_MISMATCH', message };
   }
-  const { transparency, signedAt } = outcome;
   const isAttestation = request.predicateType !== COSIGN_SIGNATURE_TYPE;
   return {
     kind: 'accepted',

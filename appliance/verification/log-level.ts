@@ -52,7 +52,7 @@ export function transparencyOf(entries: readonly LogEntry[], trust: LogTrust): T
     keys.add(log.key.export({ type: 'spki', format: 'der' }).toString('base64'));
   }
   // Two entries of one log are one witness: what counts is keys.
-  const level = levels.reduce((best, next) => (isAtLeast(next, best) ? next : best), 'none' as TransparencyLevel);
+  const level = levels.reduce<TransparencyLevel>((best, next) => (isAtLeast(next, best) ? next : best), 'none');
   return { level, distinctLogs: keys.size };
 }
 

@@ -45,25 +45,28 @@ export function proveInclusion(entry: LogEntry, log: TrustedLog): Checkpoint | {
 /** Reads a signed note and checks that `log` made it. */
 function readCheckpoint(note: string, log: TrustedLog): Checkpoint | { readonly fault: string } {
   const parts = splitNote(note);
-  if (parts === undefined) return { fault: 'the checkpoint is malformed' };
-  const { body, signatures } = parts;
-  const [origin = '', size = '', root = ''] = body.split('\n');
-  if (!SIZE.test(size) || !BASE64.test(root)) return { fault: 'the checkpoint is malformed' };
-  const rootHash = Buffer.from(root, 'base64');
-  if (rootHash.length !== 32 || rootHash.toString('base64') !== root) return { fault: 'the checkpoint is malformed' };
-  if (!isOriginOf(origin, log)) {
-    return {
-      fault: `the checkpoint is of the log ${JSON.stringify(origin.slice(0, 100))}, not of ${log.checkpointName}`,
-    };
+  const checkpoint = parts === undefined ? undefined : readBody(parts.body);
+  if (parts === undefined || checkpoint === undefined) return { fault: 'the checkpoint is malformed' };
+  const { checkpointName, keyHint } = log;
+  if (!isOriginOf(checkpoint.origin, log)) {
+    const origin = JSON.stringify(checkpoint.origin.slice(0, 100));
+    return { fault: `the checkpoint is of the log ${origin}, not of ${checkpointName}` };
   }
-  const own = signatures.filter(({ name, keyHint }) => name === log.checkpointName && keyHint.equals(log.keyHint));
-  if (own.length === 0) return { fault: `${log.checkpointName} has not signed the checkpoint` };
+  const own = parts.signatures.filter((one) => one.name === checkpointName && one.keyHint.equals(keyHint));
+  if (own.length === 0) return { fault: `${checkpointName} has not signed the checkpoint` };
   // C2SP signed-note: a signature under a known name and key that does not verify spoils the whole note.
-  const bytes = Buffer.from(body, 'utf8');
-  if (!own.every(({ signature }) => isSignedBy(bytes, signature, log))) {
-    return { fault: "the checkpoint's signature is invalid" };
-  }
-  return { origin, size: BigInt(size), rootHash };
+  const bytes = Buffer.from(parts.body, 'utf8');
+  return own.every(({ signature }) => isSignedBy(bytes, signature, log))
+    ? checkpoint
+    : { fault: "the checkpoint's signature is invalid" };
+}
+
+function readBody(body: string): Checkpoint | undefined {
+  const [origin = '', size = '', root = ''] = body.split('\n');
+  if (origin === '' || !SIZE.test(size) || !BASE64.test(root)) return undefined;
+  const rootHash = Buffer.from(root, 'base64');
+  const isCanonical = rootHash.length === 32 && rootHash.toString('base64') === root;
+  return isCanonical ? { origin, size: BigInt(size), rootHash } : undefined;
 }
 
 /** Rekor v2 uses the name itself, Rekor v1 appends its tree id: `name - 123`. */

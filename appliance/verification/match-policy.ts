@@ -39,15 +39,17 @@ function spellingsOf(image: string): string[] {
 }
 
 function matchesWorkload({ resource, group, version, selector }: MatchDocument, workload: WorkloadFacts): boolean {
-  if (isGiven(resource) && resource !== workload.resource) return false;
-  if (isGiven(resource) && (group ?? '') !== workload.group) return false;
-  if (!isGiven(resource) && isGiven(group) && group !== workload.group) return false;
-  if (isGiven(version) && version !== '*' && version !== workload.version) return false;
-  return selector === undefined || matchesLabels(selector, workload.labels);
+  const isKind = isAny(resource) ? isAny(group) || group === workload.group : isResource(resource, group, workload);
+  const isVersion = isAny(version) || version === '*' || version === workload.version;
+  return isKind && isVersion && (selector === undefined || matchesLabels(selector, workload.labels));
 }
 
-function isGiven(text: string | undefined): text is string {
-  return text !== undefined && text !== '';
+function isResource(resource: string | undefined, group = '', workload: WorkloadFacts): boolean {
+  return resource === workload.resource && group === workload.group;
+}
+
+function isAny(text: string | undefined): boolean {
+  return text === undefined || text === '';
 }
 
 type Selector = NonNullable<MatchDocument['selector']>;

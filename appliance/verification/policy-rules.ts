@@ -78,10 +78,15 @@ function checkAuthority(authority: AuthorityDocument, path: string, complain: Co
   if (key !== undefined) checkKey(key, `${path}.key`, complain);
   if (keyless !== undefined) checkKeyless(keyless, `${path}.keyless`, complain);
   if (fixed !== undefined) checkStatic(authority, path, complain);
-  checkUrl(authority.ctlog?.url, `${path}.ctlog.url`, complain);
-  checkOneOf(authority.signatureFormat, ['legacy', 'bundle'], { path: `${path}.signatureFormat`, complain });
-  if ((authority.source?.length ?? 0) > 1) complain(`${path}.source: at most one entry is taken`);
-  (authority.attestations ?? []).forEach((attestation, index) =>
+  checkEvidenceOptions(authority, path, complain);
+}
+
+function checkEvidenceOptions(authority: AuthorityDocument, path: string, complain: Complain): void {
+  const { ctlog, signatureFormat, source = [], attestations = [] } = authority;
+  checkUrl(ctlog?.url, `${path}.ctlog.url`, complain);
+  checkOneOf(signatureFormat, ['legacy', 'bundle'], { path: `${path}.signatureFormat`, complain });
+  if (source.length > 1) complain(`${path}.source: at most one entry is taken`);
+  attestations.forEach((attestation, index) =>
     checkAttestation(attestation, `${path}.attestations[${index}]`, complain),
   );
 }
@@ -172,10 +177,11 @@ function checkBody(body: PolicyBodyDocument, path: string, complain: Complain): 
 }
 
 function checkMatch({ resource, group, version, selector }: MatchDocument, path: string, complain: Complain): void {
-  const named = resource !== undefined && resource !== '';
-  if (named && !RESOURCES.has(resource)) complain(invalid(resource, `${path}.resource`, 'unsupported resource name'));
+  if (isGiven(resource) && !RESOURCES.has(resource)) {
+    complain(invalid(resource, `${path}.resource`, 'unsupported resource name'));
+  }
   if (selector === undefined) return;
-  if (!named && (group ?? '') === '' && (version ?? '') === '') {
+  if (![resource, group, version].some(isGiven)) {
     complain(invalid('', `${path}.selector`, 'a selector requires a resource type'));
   }
   (selector.matchExpressions ?? []).forEach(({ operator, values = [] }, index) => {
@@ -183,4 +189,8 @@ function checkMatch({ resource, group, version, selector }: MatchDocument, path:
     if (!OPERATORS.has(operator)) complain(invalid(operator, `${at}.operator`));
     else if (operator.endsWith('In') === (values.length === 0)) complain(invalid(values.join(','), `${at}.values`));
   });
+}
+
+function isGiven(text: string | undefined): text is string {
+  return text !== undefined && text !== '';
 }

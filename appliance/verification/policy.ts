@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { type Digest, digestOf } from '../kernel/digest.ts';
-import { canonicalJson, type JsonValue } from '../kernel/json.ts';
+import { canonicalJson } from '../kernel/json.ts';
 import { type Glob, parseGlob } from './glob.ts';
 import { type Authority, authoritiesOf } from './policy-authority.ts';
 import { faultsOf } from './policy-rules.ts';
@@ -65,7 +65,7 @@ function policyOf(document: PolicyDocument, minimumTransparency: TransparencyLev
     body: spec.policy,
     mode: spec.mode === 'warn' ? 'warn' : 'enforce',
     minimumTransparency,
-    identity: digestOf(canonicalJson([metadata.name, minimumTransparency ?? '', spec as JsonValue])),
+    identity: digestOf(canonicalJson([metadata.name, minimumTransparency ?? '', spec])),
   };
 }
 

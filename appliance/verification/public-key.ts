@@ -39,14 +39,8 @@ export function fingerprintOf(spki: Uint8Array): string {
 
 function isUsable(key: KeyObject): boolean {
   const details = key.asymmetricKeyDetails ?? {};
-  switch (key.asymmetricKeyType) {
-    case 'ec':
-      return CURVES.has(details.namedCurve ?? '');
-    case 'rsa':
-      return (details.modulusLength ?? 0) >= MIN_RSA_BITS;
-    case 'ed25519':
-      return true;
-    default:
-      return false;
-  }
+  const type = key.asymmetricKeyType;
+  if (type === 'ec') return CURVES.has(details.namedCurve ?? '');
+  if (type === 'rsa') return (details.modulusLength ?? 0) >= MIN_RSA_BITS;
+  return type === 'ed25519';
 }

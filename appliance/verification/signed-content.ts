@@ -12,11 +12,11 @@ import type { HashName } from './public-key.ts';
 export interface SignedContent {
   readonly signature: Buffer;
   /** True when `digest` is the digest of the signed bytes. */
-  isSignedDigest(digest: Buffer): boolean;
+  readonly isSignedDigest: (digest: Buffer) => boolean;
   /** True when `digest` is the digest of the payload: of the message, or of the envelope's payload. */
-  isPayloadDigest(digest: Buffer): boolean;
+  readonly isPayloadDigest: (digest: Buffer) => boolean;
   /** True when the signature is `key`'s. `hash` only when a policy names one; else what the key's type says. */
-  isSignedBy(key: KeyObject, hash?: HashName): boolean;
+  readonly isSignedBy: (key: KeyObject, hash?: HashName) => boolean;
 }
 
 /** A signature over bytes that are at hand. */
