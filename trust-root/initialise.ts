@@ -91,7 +91,8 @@ export async function initialiseRepository(store: RepositoryStore, setup: Reposi
   return root;
 }
 
-function roleKeySets(keys: RepositoryKeys): Record<SiteRole, RoleKeySet> {
+/** The public keys and thresholds of all roles. */
+export function roleKeySets(keys: RepositoryKeys): Record<SiteRole, RoleKeySet> {
   const set = ({ signers, threshold }: RoleSigners): RoleKeySet => ({ keys: signers.map(({ key }) => key), threshold });
   const single = (signer: Signer): RoleKeySet => ({ keys: [signer.key], threshold: 1 });
   return {

@@ -17,10 +17,10 @@ import { TrustRootError } from './trust-root-error.ts';
 import { matchesPathPattern } from './tuf-delegations.ts';
 import type { RoleKeys, TargetFile, TufKey } from './tuf-documents.ts';
 
-/** The keys that the cluster holds. */
+/** The keys that the cluster holds; several for one role while it is rotated. */
 export interface OnlineSigners {
-  readonly snapshot: Signer;
-  readonly timestamp: Signer;
+  readonly snapshot: Signer | readonly Signer[];
+  readonly timestamp: Signer | readonly Signer[];
 }
 
 /** What every change of a repository needs. */
@@ -63,7 +63,7 @@ export async function publishDraft(context: PublishContext, state: RepositorySta
   const snapshot = await writeSnapshot(
     { version: snapshotVersion, expires: expiryFrom(now, policy.snapshot.expiryDays) },
     new Map([...current, ...draft.roles]),
-    [online.snapshot],
+    [online.snapshot].flat(),
   );
   files.set(`${snapshotVersion}.snapshot.json`, snapshot);
   const published = { timestampVersion: state.timestamp.version + 1, snapshotVersion };
@@ -82,7 +82,7 @@ export function signTimestamp(
   const now = clock.now();
   const expires = expiryFrom(now, policy.timestamp.expiryDays);
   const edition = { version: timestampVersion, expires, signedAt: now };
-  return writeTimestamp(edition, { version: snapshotVersion, bytes: snapshot }, [online.timestamp]);
+  return writeTimestamp(edition, { version: snapshotVersion, bytes: snapshot }, [online.timestamp].flat());
 }
 
 /** Checks what is about to be published as a client that knows the state before does, from root v1; expiry left aside. */

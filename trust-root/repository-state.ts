@@ -27,8 +27,8 @@ export async function loadRepository(store: RepositoryStore, before?: PreviousSt
   const roots = await readRoots(store);
   const set = trustedRoots(roots);
   if (before !== undefined) {
-    set.loadKeptTimestamp(before.timestamp.bytes);
-    set.loadKeptSnapshot(before.snapshot.bytes);
+    unlessKeysWentAway(() => set.loadKeptTimestamp(before.timestamp.bytes));
+    unlessKeysWentAway(() => set.loadKeptSnapshot(before.snapshot.bytes));
   }
   const timestamp = set.updateTimestamp(await required(store, 'timestamp.json'));
   const snapshot = set.updateSnapshot(await required(store, `${timestamp.snapshot.version}.snapshot.json`));
@@ -43,6 +43,15 @@ export async function loadRepository(store: RepositoryStore, before?: PreviousSt
 
 /** The state before, against which a rollback shows. */
 export type PreviousState = Pick<RepositoryState, 'timestamp' | 'snapshot'>;
+
+/** TUF 5.3.11: versions that were signed with keys that a later root took away bind nobody. */
+function unlessKeysWentAway(load: () => void): void {
+  try {
+    load();
+  } catch (error) {
+    if (!(error instanceof TrustRootError && error.code === 'SIGNATURES_BELOW_THRESHOLD')) throw error;
+  }
+}
 
 function trustedRoots([first, ...later]: readonly Buffer[]): TrustedSet {
   if (first === undefined) {

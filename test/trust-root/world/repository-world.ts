@@ -6,6 +6,7 @@ import { refreshRepository } from '../../../trust-root/refresh.ts';
 import { DEFAULT_POLICY } from '../../../trust-root/repository-policy.ts';
 import { loadRepository } from '../../../trust-root/repository-state.ts';
 import { MemoryRepositoryStore } from '../../../trust-root/repository-store-memory.ts';
+import { type Rotation, rotateKeys } from '../../../trust-root/rotate.ts';
 import { keySigner, type Signer } from '../../../trust-root/signer.ts';
 import { publishSiteState } from '../../../trust-root/site-state.ts';
 import { targetContent } from '../../../trust-root/target-content.ts';
@@ -46,6 +47,8 @@ export interface RepositoryWorld {
   publish(targets: Readonly<Record<string, string>>): Promise<void>;
   siteState(files: Readonly<Record<string, string>>): Promise<void>;
   refresh(): Promise<boolean>;
+  /** Gives roles new keys; `keys` are the new ones afterwards. */
+  rotate(rotation: Rotation): Promise<void>;
   client(kept?: KeptMetadata): TufClient;
 }
 
@@ -75,6 +78,9 @@ export async function repositoryWorld(
     },
     refresh: async () =>
       (await refreshRepository(context, await loadRepository(store), { siteState: keys.siteState })) !== undefined,
+    rotate: async (rotation) => {
+      Object.assign(keys, await rotateKeys(context, { ...keys }, rotation));
+    },
     client: (kept = { roots: [root] }) =>
       new TufClient({ transport: storeTransport(store), clock, kept, strictKeyIds: true }),
   };
