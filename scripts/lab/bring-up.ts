@@ -49,19 +49,22 @@ export async function bringUp(name: string, progress: Progress): Promise<LabStat
   const onWait = () => say('waiting for another lab to come up or go down');
   return await withFileLock(
     path.join(cacheFolder(), 'lab.lock'),
-    async () => {
-      if (await isLabHealthy(layout)) {
-        say(`lab ${name} is up already`);
-        return await loadLab(name);
-      }
-      await step('clearing what an earlier lab left', () => takeDown(layout));
-      const made = { layout, binaries, archives };
-      await makeGround(made, progress);
-      await startCluster(made, progress);
-      return await finishCluster(made, progress);
-    },
+    () => bringUpSite({ layout, binaries, archives }, progress),
     onWait,
   );
+}
+
+/** The disconnected side: the cluster and the operator's host. */
+async function bringUpSite(made: Made, progress: Progress): Promise<LabState> {
+  const { layout } = made;
+  if (await isLabHealthy(layout)) {
+    progress.say(`lab ${layout.name} is up already`);
+    return await loadLab(layout.name);
+  }
+  await progress.step('clearing what an earlier lab left', () => takeDown(layout));
+  await makeGround(made, progress);
+  await startCluster(made, progress);
+  return await finishCluster(made, progress);
 }
 
 interface Made {
