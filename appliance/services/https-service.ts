@@ -3,9 +3,9 @@ import https from 'node:https';
 
 import { describeError } from '../kernel/coded-error.ts';
 import type { Log } from '../kernel/log.ts';
+import { realWait, repeat, type Wait } from '../kernel/repeat.ts';
 import { CertificateReload, readServingPair } from '../webhook/certificate-reload.ts';
 import { type Address, listen } from './address.ts';
-import { realWait, repeat, type Wait } from './repeat.ts';
 
 /** A request as far as the small servers look at it. */
 export interface ServiceRequest {

@@ -2,10 +2,10 @@ import net from 'node:net';
 import tls from 'node:tls';
 
 import type { Log } from '../kernel/log.ts';
+import { repeat } from '../kernel/repeat.ts';
 import { CertificateReload, readServingPair } from '../webhook/certificate-reload.ts';
 import { type Address, listen } from './address.ts';
 import type { RunningService } from './https-service.ts';
-import { repeat } from './repeat.ts';
 
 /** What the proxy is started with. */
 export interface TlsProxyOptions {

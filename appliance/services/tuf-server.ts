@@ -1,8 +1,8 @@
 import type { RepositoryStore } from '../../trust-root/repository-store.ts';
 import type { Log } from '../kernel/log.ts';
+import { repeat } from '../kernel/repeat.ts';
 import type { Address } from './address.ts';
 import { type RunningService, type ServiceAnswer, type ServiceHandler, startHttpsService } from './https-service.ts';
-import { repeat } from './repeat.ts';
 import { TufFiles } from './tuf-files.ts';
 
 /** How often the store is looked at: what was published is served within this time. */
