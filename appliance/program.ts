@@ -3,6 +3,7 @@ import { Command } from '@commander-js/extra-typings';
 import { issuerRelayCommand } from './commands/issuer-relay.ts';
 import { tlsProxyCommand } from './commands/tls-proxy.ts';
 import { tufServerCommand } from './commands/tuf-server.ts';
+import { webhookCommand } from './commands/webhook.ts';
 import type { Runtime } from './runtime.ts';
 import { VERSION } from './version.ts';
 
@@ -19,5 +20,6 @@ export function buildProgram(runtime: Runtime): Command {
   program.addCommand(issuerRelayCommand(runtime));
   program.addCommand(tlsProxyCommand(runtime));
   program.addCommand(tufServerCommand(runtime));
+  program.addCommand(webhookCommand(runtime));
   return program;
 }

@@ -32,16 +32,21 @@ export function denialMessage(findings: readonly ImageFinding[]): string {
 export function refusalWarnings(findings: readonly ImageFinding[]): string[] {
   return findings
     .filter((finding) => !isAdmitted(finding))
-    .map((finding) => `sealift would refuse ${subjectOf(finding)}: ${reasonsOf(finding)[0] ?? 'no reason given'}`);
+    .map((finding) => short(`sealift would refuse ${subjectOf(finding)}: ${reasonsOf(finding)[0] ?? 'no reason'}`));
 }
 
 /** What policies in warn mode would have refused, and trust that is getting old. */
 export function verdictWarnings(findings: readonly ImageFinding[]): string[] {
   return findings.flatMap((finding) =>
     finding.kind === 'judged'
-      ? finding.verdict.warnings.map((reason) => `sealift: ${subjectOf(finding)}: ${textOf(reason)}`)
+      ? finding.verdict.warnings.map((reason) => short(`sealift: ${subjectOf(finding)}: ${textOf(reason)}`))
       : [],
   );
+}
+
+/** A warning is cut after 256 bytes: digests give way first. */
+function short(text: string): string {
+  return text.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, '$1…');
 }
 
 /** `image … (place)`; the digest too where the text does not hold it. */
@@ -55,10 +60,10 @@ function reasonsOf(finding: ImageFinding): string[] {
     case 'judged':
       return finding.verdict.kind === 'denied' ? finding.verdict.reasons.map(textOf) : [];
     case 'unusable':
-      return [`${finding.message} [${finding.code}]`];
+      return [`[${finding.code}] ${finding.message}`];
     case 'undecided': {
       const fix = finding.fix === undefined ? '' : `; ${finding.fix}`;
-      return [`could not be decided: ${finding.message} [${finding.code}]${fix}`];
+      return [`[${finding.code}] could not be decided: ${finding.message}${fix}`];
     }
   }
 }
@@ -66,5 +71,5 @@ function reasonsOf(finding: ImageFinding): string[] {
 function textOf({ code, message, policy, authority }: Reason): string {
   const where =
     policy === undefined ? '' : `policy ${policy}${authority === undefined ? '' : `, authority ${authority}`}: `;
-  return `${where}${message} [${code}]`;
+  return `[${code}] ${where}${message}`;
 }

@@ -65,11 +65,15 @@ export function judgingWorld(parts: WorldParts): AdmissionWorld {
   };
 }
 
+/** Roles without which a generation is nothing. Of a delegated role that expires only its own targets are lost. */
+const CORE_ROLES = new Set(['root', 'timestamp', 'snapshot', 'targets']);
+
 function assertCurrent({ generation, clock }: WorldParts): void {
-  const [first] = generation.expiries;
-  if (first !== undefined && first.expires.getTime() > clock.now().getTime()) return;
-  const what = first === undefined ? 'names no expiry' : `expired: ${first.role} at ${first.expires.toISOString()}`;
-  throw new WebhookError('TRUST_EXPIRED', `the trust of generation ${generation.number} ${what}`, {
+  const now = clock.now().getTime();
+  const expired = generation.expiries.find(({ role, expires }) => CORE_ROLES.has(role) && !(expires.getTime() > now));
+  if (expired === undefined) return;
+  const what = `${expired.role} expired at ${expired.expires.toISOString()}`;
+  throw new WebhookError('TRUST_EXPIRED', `the trust of generation ${generation.number} is over: ${what}`, {
     fix: 'see sealift status: the CronJob tuf-refresh signs new metadata, and the node agent fetches it',
   });
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { fileBlobStore } from '../../mirror/blob-folder.ts';
-import { nodePaths, type VerifiedGeneration } from '../../trust-root/generation.ts';
+import { readFloor } from '../../trust-root/floor.ts';
+import { nodePaths, verifyGeneration } from '../../trust-root/generation.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { describeError } from '../kernel/coded-error.ts';
 import type { Log } from '../kernel/log.ts';
@@ -36,7 +37,6 @@ export interface WebhookOptions {
   /** The site's registry; without it, images that no generation holds can't be judged. */
   readonly registry?: { readonly url: URL; readonly ca?: string; readonly ownNames: readonly string[] };
   readonly cluster: Cluster;
-  readonly verifyGeneration: (folder: string, pinnedRoot: Buffer) => Promise<VerifiedGeneration>;
   readonly clock: Clock;
   readonly log: Log;
   /** Ends the webhook: it is no longer ready, answers for a while yet, then finishes what is under way. */
@@ -107,13 +107,18 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   return { port: server.port, readiness, ended };
 }
 
-function trustOf(options: WebhookOptions, onChange: () => void): TrustSource<GenerationContents> {
+function trustOf(
+  { stateFolder, rootSha256, clock, log }: WebhookOptions,
+  onChange: () => void,
+): TrustSource<GenerationContents> {
+  const paths = nodePaths(stateFolder);
   return new TrustSource({
-    paths: nodePaths(options.stateFolder),
-    rootSha256: options.rootSha256,
-    clock: options.clock,
-    log: options.log,
-    verify: options.verifyGeneration,
+    paths,
+    rootSha256,
+    clock,
+    log,
+    verify: async (folder, pinnedRoot) =>
+      await verifyGeneration(folder, { pinnedRoot, clock, floor: await readFloor(paths.floor) }),
     read: readGeneration,
     onChange,
   });

@@ -42,6 +42,8 @@ export class TrustSource<Contents> {
   readonly #options: TrustSourceOptions<Contents>;
   #loaded: LoadedGeneration<Contents> | undefined;
   #link: string | undefined;
+  /** When the generation in use was verified, by its clock. */
+  #loadedAt = 0;
   #refused: { readonly link: string; readonly at: number } | undefined;
   #fault: string | undefined = 'no generation was looked for yet';
   #looking: Promise<boolean> | undefined;
@@ -73,15 +75,16 @@ export class TrustSource<Contents> {
     let link = '';
     try {
       link = await readlink(paths.current);
-      if (link === this.#link) {
+      const now = clock.now().getTime();
+      if (link === this.#link && !this.#hasExpiredSince(now)) {
         this.#report(undefined);
         return false;
       }
-      const now = clock.now().getTime();
       if (this.#refused?.link === link && Math.abs(now - this.#refused.at) < RETRY_MS) return false;
       const loaded = await this.#load(link);
       this.#link = link;
       this.#loaded = loaded;
+      this.#loadedAt = now;
       this.#refused = undefined;
       this.#report(undefined);
       const { number, signedAt } = loaded.generation;
@@ -93,6 +96,12 @@ export class TrustSource<Contents> {
       this.#report(describeError(error));
       return false;
     }
+  }
+
+  /** True when a role of the generation in use has expired since: what it vouched for must no longer count. */
+  #hasExpiredSince(now: number): boolean {
+    const expiries = this.#loaded?.generation.expiries ?? [];
+    return expiries.some(({ expires }) => expires.getTime() > this.#loadedAt && expires.getTime() <= now);
   }
 
   async #load(link: string): Promise<LoadedGeneration<Contents>> {

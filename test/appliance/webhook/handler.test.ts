@@ -122,7 +122,7 @@ test('anything at all gets a response with the same uid, and no throw', async (t
 });
 
 test('an unreadable pod spec is never admitted', async (t) => {
-  const specs = fc.jsonValue().filter((spec) => typeof spec !== 'object' && spec !== null);
+  const specs = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.jsonValue()));
   await fc.assert(
     fc.asyncProperty(specs, async (spec) => {
       const { response } = await post('/validate', reviewBody(createRequest('Pod', { spec })));

@@ -1,5 +1,5 @@
 import https from 'node:https';
-import { connect as tlsConnect } from 'node:tls';
+import { TLSSocket, connect as tlsConnect } from 'node:tls';
 
 import test, { type ExecutionContext } from 'ava';
 
@@ -28,8 +28,9 @@ interface Answer {
 function ask(port: number, options: https.RequestOptions & { ca: string }, body?: Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = https.request({ host: '127.0.0.1', port, agent: false, ...options }, (response) => {
-      const socket = response.socket as import('node:tls').TLSSocket;
-      const fingerprint = socket.getPeerX509Certificate()?.fingerprint256 ?? '';
+      const { socket } = response;
+      const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+      const fingerprint = certificate?.fingerprint256 ?? '';
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () =>

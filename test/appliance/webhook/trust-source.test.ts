@@ -154,3 +154,37 @@ test('contents that can not be read leave the last good generation', async (t) =
   t.false(await trust.look());
   t.like(trust.current(), { contents: 12 });
 });
+
+const EXPIRES = new Date('2026-01-02T00:00:00Z');
+const expiring = async (folder: string): Promise<VerifiedGeneration> => ({
+  ...generation(Number(path.basename(folder))),
+  expiries: [{ role: 'site-state', expires: EXPIRES }],
+});
+
+test('a generation is read again, once, when one of its roles expires', async (t) => {
+  const { trust, point, clock, changes } = await world(t, { verify: expiring });
+  await point(12);
+  t.true(await trust.look());
+  t.false(await trust.look());
+  clock.set(EXPIRES);
+  t.true(await trust.look());
+  t.false(await trust.look());
+  t.is(changes.length, 2);
+});
+
+test('a generation that does not verify any more when a role expires is reported', async (t) => {
+  const state = { clock: new Date(0) };
+  const { trust, point, clock } = await world(t, {
+    verify: async (folder) => {
+      if (state.clock >= EXPIRES) throw new Error('timestamp has expired');
+      return await expiring(folder);
+    },
+  });
+  await point(12);
+  await trust.look();
+  clock.set(EXPIRES);
+  state.clock = EXPIRES;
+  t.false(await trust.look());
+  t.regex(trust.fault() ?? '', /timestamp has expired/);
+  t.like(trust.current(), { contents: 120 });
+});
