@@ -37,7 +37,8 @@ const evidenceImageSchema = z.strictObject({
   evidence: z.array(evidenceItemSchema).max(4096),
 });
 
-const evidenceIndexSchema = z.strictObject({
+/** The form of an evidence index. */
+export const evidenceIndexSchema = z.strictObject({
   schemaVersion: z.literal(1),
   images: z.record(digestSchema, evidenceImageSchema),
   tags: z.record(taggedNameSchema, digestSchema),
@@ -50,16 +51,11 @@ export type EvidenceItem = z.infer<typeof evidenceItemSchema>;
 export type EvidenceImage = z.infer<typeof evidenceImageSchema>;
 
 /**
- * Everything that a site knows about its images: each digest with its evidence, and what each tag stands for.
- * A digest listed here has exactly the evidence listed; a digest not listed is unknown. Evidence that has evidence of
- * its own (a signed SBOM) is listed under its own digest too.
+ * Everything that a site knows about its images: each digest with its evidence, and what each tag (`host/repository:tag`)
+ * stands for. A digest listed here has exactly the evidence listed; a digest not listed is unknown. Evidence that has
+ * evidence of its own (a signed SBOM) is listed under its own digest too.
  */
-export interface EvidenceIndex {
-  readonly schemaVersion: 1;
-  readonly images: Readonly<Record<Digest, EvidenceImage>>;
-  /** `host/repository:tag` to digest. */
-  readonly tags: Readonly<Record<string, Digest>>;
-}
+export type EvidenceIndex = z.infer<typeof evidenceIndexSchema>;
 
 /** An index that knows nothing. */
 export const EMPTY_EVIDENCE_INDEX: EvidenceIndex = { schemaVersion: 1, images: {}, tags: {} };

@@ -1,0 +1,121 @@
+import type { Digest } from '../appliance/kernel/digest.ts';
+import type { Descriptor } from './descriptor.ts';
+import type { EvidenceImage, EvidenceIndex, EvidenceItem } from './evidence-index.ts';
+import { evidenceTag } from './find-evidence.ts';
+import { artifactTypeOf, contentOf, type Manifest } from './oci-types.ts';
+
+/** A manifest that is to be stored in a repository. */
+export interface PlannedManifest {
+  readonly repository: string;
+  readonly descriptor: Descriptor;
+}
+
+/** A tag that is to be set. */
+export interface PlannedTag extends PlannedManifest {
+  readonly tag: string;
+}
+
+/** What a digest's referrers are to be listed as, for registries without the referrers API. */
+export interface PlannedReferrers {
+  readonly repository: string;
+  readonly subject: Digest;
+  readonly referrers: readonly Descriptor[];
+}
+
+/** What publishing does, in its order: each stage needs the ones before it. */
+export interface PublishPlan {
+  /** Each blob with the repositories that need it. */
+  readonly blobs: ReadonlyMap<Digest, { readonly descriptor: Descriptor; readonly repositories: ReadonlySet<string> }>;
+  readonly images: readonly PlannedManifest[];
+  readonly indexes: readonly PlannedManifest[];
+  readonly evidence: readonly PlannedManifest[];
+  readonly referrers: readonly PlannedReferrers[];
+  readonly evidenceTags: readonly PlannedTag[];
+  readonly imageTags: readonly PlannedTag[];
+}
+
+/** Gives the manifest of a digest that the evidence index names. */
+export type ReadManifest = (
+  descriptor: Pick<Descriptor, 'digest' | 'mediaType'>,
+) => Promise<Manifest & { bytes: number }>;
+
+/** Works out what must be stored where, so that nothing is visible before all that belongs to it. */
+export async function publishPlan(evidence: EvidenceIndex, read: ReadManifest): Promise<PublishPlan> {
+  const planner = new Planner(read);
+  for (const [digest, image] of Object.entries(evidence.images)) {
+    for (const repository of image.repositories) await planner.image(repository, digest as Digest, image);
+  }
+  for (const [name, digest] of Object.entries(evidence.tags)) {
+    const colon = name.lastIndexOf(':');
+    const image = evidence.images[digest];
+    if (image !== undefined) {
+      await planner.imageTag(name.slice(0, colon), name.slice(colon + 1), { digest, mediaType: image.mediaType });
+    }
+  }
+  return planner;
+}
+
+class Planner implements PublishPlan {
+  readonly blobs = new Map<Digest, { descriptor: Descriptor; repositories: Set<string> }>();
+  readonly images: PlannedManifest[] = [];
+  readonly indexes: PlannedManifest[] = [];
+  readonly evidence: PlannedManifest[] = [];
+  readonly referrers: PlannedReferrers[] = [];
+  readonly evidenceTags: PlannedTag[] = [];
+  readonly imageTags: PlannedTag[] = [];
+  readonly #read: ReadManifest;
+
+  constructor(read: ReadManifest) {
+    this.#read = read;
+  }
+
+  async image(repository: string, digest: Digest, { mediaType, evidence }: EvidenceImage): Promise<void> {
+    const manifest = await this.#read({ digest, mediaType });
+    const planned = { repository, descriptor: { mediaType, digest, size: manifest.bytes } };
+    if (manifest.kind === 'index') this.indexes.push(planned);
+    else this.images.push(planned);
+    this.#needBlobs(repository, manifest);
+    const referring: Descriptor[] = [];
+    for (const item of evidence) {
+      const { manifest: descriptor } = item;
+      const attached = await this.#read(descriptor);
+      this.evidence.push({ repository, descriptor });
+      this.#needBlobs(repository, attached);
+      if (item.suffix === undefined) referring.push(listed(descriptor, attached));
+      else this.#tagEvidence(repository, digest, item);
+    }
+    if (referring.length > 0) this.referrers.push({ repository, subject: digest, referrers: referring });
+  }
+
+  async imageTag(repository: string, tag: string, root: Pick<Descriptor, 'digest' | 'mediaType'>): Promise<void> {
+    const { bytes } = await this.#read(root);
+    this.imageTags.push({ repository, tag, descriptor: { ...root, size: bytes } });
+  }
+
+  #tagEvidence(repository: string, subject: Digest, { suffix, manifest }: EvidenceItem): void {
+    if (suffix !== undefined) {
+      this.evidenceTags.push({ repository, descriptor: manifest, tag: evidenceTag(subject, suffix) });
+    }
+  }
+
+  #needBlobs(repository: string, manifest: Manifest): void {
+    if (manifest.kind === 'index') return;
+    for (const descriptor of contentOf(manifest)) {
+      const known = this.blobs.get(descriptor.digest);
+      if (known === undefined) this.blobs.set(descriptor.digest, { descriptor, repositories: new Set([repository]) });
+      else known.repositories.add(repository);
+    }
+  }
+}
+
+/** A referrer as lists of referrers show it (OCI distribution-spec "Listing Referrers"). */
+function listed({ mediaType, digest, size }: Descriptor, manifest: Manifest): Descriptor {
+  const artifactType = artifactTypeOf(manifest);
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(manifest.annotations === undefined ? {} : { annotations: manifest.annotations }),
+  };
+}
