@@ -4,7 +4,8 @@ import { forEachLimited } from './concurrency.ts';
 import type { ByteProgress } from './create-bundle.ts';
 import type { Descriptor } from './descriptor.ts';
 import { listInFallbackTag } from './fallback-tags.ts';
-import { MAX_MANIFEST_BYTES, parseManifest } from './oci-types.ts';
+import { MirrorError } from './mirror-error.ts';
+import { isIndexType, MAX_MANIFEST_BYTES, parseManifest } from './oci-types.ts';
 import type { BundleReader } from './open-bundle.ts';
 import { type PlannedManifest, type PlannedReferrers, type PlannedTag, publishPlan } from './publish-plan.ts';
 import type { RegistryClient, RepositoryClient } from './registry-port.ts';
@@ -69,7 +70,17 @@ export async function publishBundle(
 }
 
 function withoutIndexes(planned: readonly PlannedManifest[]): PlannedManifest[] {
-  return planned.filter(({ descriptor }) => !descriptor.mediaType.includes('index'));
+  return planned.filter(({ descriptor }) => !isIndexType(descriptor.mediaType));
+}
+
+/** Registries refuse an index of which not every platform is there, unless they are told to take it. */
+function indexRefused(what: string, cause: unknown): unknown {
+  const status = cause instanceof MirrorError ? cause.http?.status : undefined;
+  if (status !== 400 && status !== 404) return cause;
+  return new MirrorError('REGISTRY_STATUS', `the registry refuses the index ${what}`, {
+    cause,
+    fix: 'carry all platforms, or set validation.manifests.indexes.platforms to none in the registry (distribution v3)',
+  });
 }
 
 class Publishing {
@@ -124,7 +135,10 @@ class Publishing {
       this.done.present += 1;
       return;
     }
-    await repository.putManifest(descriptor.digest, { descriptor, bytes: await this.#bytes(descriptor) });
+    const bytes = await this.#bytes(descriptor);
+    await repository.putManifest(descriptor.digest, { descriptor, bytes }).catch((cause: unknown) => {
+      throw isIndexType(descriptor.mediaType) ? indexRefused(once, cause) : cause;
+    });
     this.done.sentManifests += 1;
   }
 

@@ -28,8 +28,12 @@ export async function distributionPrograms(): Promise<Record<string, string>> {
   };
 }
 
-/** Starts `program` with its data under `folder`, on a free port. */
-export async function startDistribution(program: string, folder: string): Promise<Distribution> {
+/** Starts `program` with its data under `folder`, on a free port; `more` are further lines of its config. */
+export async function startDistribution(
+  program: string,
+  folder: string,
+  more: readonly string[] = [],
+): Promise<Distribution> {
   const port = await freePort();
   const config = path.join(folder, 'config.yml');
   const text = [
@@ -37,6 +41,7 @@ export async function startDistribution(program: string, folder: string): Promis
     'log: {level: error, accesslog: {disabled: true}}',
     `storage: {filesystem: {rootdirectory: ${path.join(folder, 'data')}}, delete: {enabled: true}}`,
     `http: {addr: "127.0.0.1:${port}", secret: "for a test"}`,
+    ...more,
   ];
   await writeFile(config, text.join('\n'));
   const child = spawn(program, ['serve', config], {
