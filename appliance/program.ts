@@ -1,8 +1,10 @@
 import { Command } from '@commander-js/extra-typings';
 
 import { issuerRelayCommand } from './commands/issuer-relay.ts';
+import { policyCommand } from './commands/policy.ts';
 import { tlsProxyCommand } from './commands/tls-proxy.ts';
 import { tufServerCommand } from './commands/tuf-server.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { webhookCommand } from './commands/webhook.ts';
 import type { Runtime } from './runtime.ts';
 import { VERSION } from './version.ts';
@@ -18,8 +20,10 @@ export function buildProgram(runtime: Runtime): Command {
     })
     .showHelpAfterError('(run with --help for the options)');
   program.addCommand(issuerRelayCommand(runtime));
+  program.addCommand(policyCommand(runtime));
   program.addCommand(tlsProxyCommand(runtime));
   program.addCommand(tufServerCommand(runtime));
+  program.addCommand(verifyCommand(runtime));
   program.addCommand(webhookCommand(runtime));
   return program;
 }

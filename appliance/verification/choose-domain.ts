@@ -62,7 +62,8 @@ function unknownDomain(
 ): string {
   const url = (authority.kind === 'keyless' ? authority.url : undefined) ?? authority.log?.url;
   const wanted = name ?? (url === undefined ? domains.defaultName : `of ${url}`);
-  return `the trust domain ${wanted} is not held here (held: ${domains.names.join(', ') || 'none'})`;
+  const held = domains.names.join(', ') || 'none';
+  return `the trust domain ${wanted} is not held here (held: ${held}); trustRootRef names the one to use`;
 }
 
 function judgeAge(domain: LoadedDomain, clock: Clock): ChosenDomain | NoDomain {

@@ -10,7 +10,9 @@ export type VerificationErrorCode =
   | 'POLICY_INVALID'
   /** A trusted root or TrustRoot that can't be used. */
   | 'TRUST_ROOT_INVALID'
-  /** Wrong use on the command line. */
+  /** What a command ends with when its verdict is a denial. */
+  | 'IMAGE_DENIED'
+  /** Wrong use on the command line, or a file that can't be read. */
   | 'OPTION_INVALID';
 
 const EXIT_CODES: Readonly<Record<VerificationErrorCode, number>> = {
@@ -18,6 +20,7 @@ const EXIT_CODES: Readonly<Record<VerificationErrorCode, number>> = {
   EVIDENCE_TOO_LARGE: 3,
   POLICY_INVALID: 2,
   TRUST_ROOT_INVALID: 3,
+  IMAGE_DENIED: 3,
   OPTION_INVALID: 2,
 };
 

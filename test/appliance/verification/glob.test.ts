@@ -8,9 +8,8 @@ import { keyless, policyDocument } from '../../support/judge.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 
-function matches(glob: string, image: string, spec: object = {}, workload?: WorkloadFacts): boolean {
-  const policy = parsePolicy(policyDocument([keyless()], { spec: { images: [{ glob }], ...spec } }));
-  return matchingPolicies([policy], image, workload).length === 1;
+function matches(spec: object, image: string, workload?: WorkloadFacts): boolean {
+  return matchingPolicies([parsePolicy(policyDocument([keyless()], { spec }))], image, workload).length === 1;
 }
 
 const at = (name: string): string => `${name}@${DIGEST}`;
@@ -42,7 +41,7 @@ for (const [glob, name, expected] of [
   ['demo**', 'ghcr.io/demo', false],
 ] as const) {
   test(`${glob} ${expected ? 'matches' : 'does not match'} ${name}`, (t) => {
-    t.is(matches(glob, at(name)), expected);
+    t.is(matches({ images: [{ glob }] }, at(name)), expected);
   });
 }
 
@@ -51,7 +50,7 @@ for (const glob of ['[', '.+', '[a-z]*', 'a b', '', 'ghcr.io/foo$']) {
 }
 
 test('a glob of many stars does not take exponential time', (t) => {
-  const glob = parseGlob(`${'**a'.repeat(300)}`);
+  const glob = parseGlob('**a'.repeat(300));
   const started = process.hrtime.bigint();
   t.false(glob?.matches(`${'a'.repeat(299)}b`));
   t.true(process.hrtime.bigint() - started < 1_000_000_000n);
@@ -116,6 +115,6 @@ for (const [what, match, expected] of [
   ],
 ] as const) {
   test(`a policy for ${what} ${expected ? 'is' : 'is not'} for a Deployment`, (t) => {
-    t.is(matches('**', at('ghcr.io/foo'), { match }, DEPLOYMENT), expected);
+    t.is(matches({ images: [{ glob: '**' }], match }, at('ghcr.io/foo'), DEPLOYMENT), expected);
   });
 }

@@ -1,7 +1,7 @@
 import { createHash, sign } from 'node:crypto';
 
 import type { Clock } from '../../../appliance/kernel/clock.ts';
-import { canonicalJson } from '../../../appliance/kernel/json.ts';
+import { canonicalJson, type JsonValue } from '../../../appliance/kernel/json.ts';
 import { type KeyPair, newKey } from './certificate.ts';
 
 /** A log entry in the form of a Sigstore bundle's `tlogEntries`, JSON. */
@@ -25,7 +25,7 @@ export interface LogEntryJson {
 export interface EntryBody {
   readonly kind: string;
   readonly apiVersion: string;
-  readonly spec: unknown;
+  readonly spec: JsonValue;
 }
 
 /** What to do differently than Rekor does. */
@@ -81,7 +81,7 @@ export function newTransparencyLog(host: string, clock: Clock, version: 1 | 2): 
     checkpoint,
     rootHash: () => rootOf(leaves),
     add: (body, options = {}) => {
-      const bytes = Buffer.from(canonicalJson(JSON.parse(JSON.stringify(body))));
+      const bytes = Buffer.from(canonicalJson({ kind: body.kind, apiVersion: body.apiVersion, spec: body.spec }));
       const index = leaves.push(sha256(Buffer.from([0]), bytes)) - 1;
       const integratedTime = Math.floor(clock.now().getTime() / 1000);
       const entry: LogEntryJson = {
