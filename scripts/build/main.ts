@@ -1,19 +1,21 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { execa } from 'execa';
 
+import { ensureImages } from '../images/ensure-images.ts';
 import { bundleCli } from './bundle-cli.ts';
 import { ARCHITECTURES, makeExecutable, sha256OfFile } from './executable.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
 const out = path.join(root, 'build');
 
-const USAGE = `npm run build [-- --arch x64|arm64|all]
+const USAGE = `npm run build [-- --arch x64|arm64|all] [--no-image]
   dist/             the sources compiled to JavaScript
   build/sealift.cjs the command line in one file
   build/sealift-linux-<arch>  one self-contained executable per architecture
+  build/image/      Sealift's own container image, an OCI image layout (made of Debian's packages; needs apt)
   build/SHA256SUMS`;
 
 async function pinnedNodeVersion(): Promise<string> {
@@ -31,7 +33,13 @@ async function step<T>(title: string, run: () => Promise<T>): Promise<T> {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { arch: { type: 'string', default: 'all' }, help: { type: 'boolean' } } });
+  const { values } = parseArgs({
+    options: {
+      arch: { type: 'string', default: 'all' },
+      'no-image': { type: 'boolean', default: false },
+      help: { type: 'boolean' },
+    },
+  });
   const wanted = ARCHITECTURES.filter((arch) => values.arch === 'all' || values.arch === arch);
   if (values.help === true || wanted.length === 0) {
     console.log(USAGE);
@@ -53,6 +61,15 @@ async function main(): Promise<number> {
     const outFile = path.join(out, name);
     await step(`build/${name}`, () => makeExecutable({ root, script, arch, outFile, nodeVersion }));
     sums.push(`${await sha256OfFile(outFile)}  ${name}`);
+  }
+  if (!values['no-image']) {
+    await step('build/image', async () => {
+      const built = await ensureImages(['sealift'], { sealiftBundle: script });
+      const layout = built.get('sealift')?.layout;
+      if (layout === undefined) throw new Error('the image was not built');
+      await rm(path.join(out, 'image'), { recursive: true, force: true });
+      await cp(layout, path.join(out, 'image'), { recursive: true });
+    });
   }
   await writeFile(path.join(out, 'SHA256SUMS'), `${sums.join('\n')}\n`);
   return 0;
