@@ -2,11 +2,23 @@
 export const TRUST_SYNCED = 'TrustSynced';
 
 /**
- * Why a node's trust is as it is. With status True: `Synced` follows the site's repository; `LastKnownGood` could not
- * reach it; `UpdateRefused` was offered something that does not verify or goes back; `DiskFull` could not write the new
- * state; `Restored` fell back from a generation on disk that no longer verifies. With status False: `NoGeneration`.
+ * Why a node's trust is as it is. With status True: `Synced` follows the site's repository. The others hold on to the last
+ * good generation: `LastKnownGood` could not reach the repository, `UpdateRefused` was offered something that does not
+ * verify or goes back, `EvidenceMissing` could not get all evidence, `DiskFull` and `UpdateFailed` could not write.
+ * With status False: `NoGeneration` has none that verifies, `HostsFailed` could not write hosts.toml.
  */
-export type TrustReason = 'Synced' | 'LastKnownGood' | 'UpdateRefused' | 'DiskFull' | 'Restored' | 'NoGeneration';
+export const TRUST_REASONS = [
+  'Synced',
+  'LastKnownGood',
+  'UpdateRefused',
+  'EvidenceMissing',
+  'DiskFull',
+  'UpdateFailed',
+  'NoGeneration',
+  'HostsFailed',
+] as const;
+
+export type TrustReason = (typeof TRUST_REASONS)[number];
 
 /** What an agent says about its node. */
 export interface TrustReport {
@@ -84,7 +96,7 @@ export function reportIn(
 }
 
 function isReason(text: string): text is TrustReason {
-  return ['Synced', 'LastKnownGood', 'UpdateRefused', 'DiskFull', 'Restored', 'NoGeneration'].includes(text);
+  return TRUST_REASONS.some((reason) => reason === text);
 }
 
 function seconds(time: Date): string {
