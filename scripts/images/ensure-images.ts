@@ -4,7 +4,7 @@ import { cacheFolder } from '../lab/cache.ts';
 import { withFileLock } from '../lab/file-lock.ts';
 import { LabError } from '../lab/lab-error.ts';
 import { APPLICATIONS, applicationImage } from './app-images.ts';
-import { createtreeImage, KO_IMAGES, koImage } from './go-images.ts';
+import { KO_IMAGES, koImage } from './go-images.ts';
 import type { Image } from './image.ts';
 import { type BuiltImage, ensureImageLayout } from './image-layout.ts';
 import { mariadbImage } from './mariadb-image.ts';
@@ -25,7 +25,6 @@ type Recipe = (options: EnsureImagesOptions) => Promise<Image>;
 /** Every image of the lab by its short name: the last part of its repository, `app-…` for the applications. */
 const RECIPES: ReadonlyMap<string, Recipe> = new Map<string, Recipe>([
   ...KO_IMAGES.map((image): [string, Recipe] => [image.binary, async () => await koImage(image)]),
-  ['createtree', async () => await createtreeImage(VERSION)],
   ['mariadb', mariadbImage],
   ['registry', registryImage],
   ['busybox', busyboxImage],

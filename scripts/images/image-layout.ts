@@ -7,7 +7,6 @@ import { sortedEntries, type WrittenBlob, writeLayer } from './layer.ts';
 /** An image that lies on the disk as an OCI image layout. */
 export interface BuiltImage {
   readonly reference: string;
-  readonly aliases: readonly string[];
   /** The layout's folder. */
   readonly layout: string;
   /** Digest of the manifest, or of the index when there are several platforms. */
@@ -35,9 +34,8 @@ const CREATED = '1970-01-01T00:00:00Z';
 export async function ensureImageLayout(image: Image, folder: string): Promise<BuiltImage> {
   const name = `${image.reference.replaceAll(/[^a-zA-Z0-9.-]+/g, '_')}-${inputsOf(image).slice(7, 23)}`;
   const layout = path.join(folder, name);
-  const aliases = image.aliases ?? [];
   const top = (await topOf(layout)) ?? (await build(image, layout));
-  return { reference: image.reference, aliases, layout, digest: top.digest, mediaType: top.mediaType };
+  return { reference: image.reference, layout, digest: top.digest, mediaType: top.mediaType };
 }
 
 /** The one descriptor of a layout's index, or nothing when there is no whole layout. */

@@ -25,8 +25,6 @@ export interface PlatformImage {
 export interface Image {
   /** Full reference with a tag; what the layout's index names it. */
   readonly reference: string;
-  /** Further references under which the same image is published. */
-  readonly aliases?: readonly string[];
   readonly platforms: readonly PlatformImage[];
 }
 

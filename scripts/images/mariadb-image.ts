@@ -60,7 +60,6 @@ export async function mariadbImage(): Promise<Image> {
   const base = await baseLayer({ name: 'mysql', id: MYSQL.uid, home: '/var/lib/mysql' });
   return {
     reference: 'docker.io/library/mariadb:10.11',
-    aliases: ['docker.io/library/mariadb:10.11.14'],
     platforms: [
       {
         architecture: 'amd64',

@@ -45,6 +45,20 @@ export const CONNECTED_BINARIES = [
   'cosign',
 ] as const;
 
+/** The names of its servers. */
+export const CONNECTED_DAEMONS: readonly string[] = [
+  'mariadb',
+  'registry',
+  'web',
+  'trillian-log-server',
+  'trillian-log-signer',
+  'ctlog',
+  'rekor',
+  'rekor-v2',
+  'tsa',
+  'fulcio',
+].map((name) => `connected-${name}`);
+
 const READY_TIMEOUT_MS = 60_000;
 
 /**

@@ -23,11 +23,7 @@ export interface ConnectedFacts {
   readonly issuers: Readonly<Record<keyof typeof ISSUERS, string>>;
   /** Files for clients that are not given the TUF repository. */
   readonly client: { readonly trustedRoot: string; readonly signingConfigV1: string; readonly signingConfigV2: string };
-  readonly images: readonly {
-    readonly reference: string;
-    readonly aliases: readonly string[];
-    readonly digest: string;
-  }[];
+  readonly images: readonly { readonly reference: string; readonly digest: string }[];
   readonly applications: readonly ApplicationFacts[];
 }
 
@@ -46,7 +42,7 @@ export interface Published {
 export function describeConnected(layout: LabLayout, { images, applications }: Published): ConnectedFacts {
   const { dir, tuf, client } = upstreamPaths(layout);
   const registry = `127.0.0.1:${PORTS.registry}`;
-  const hosts = new Set(images.flatMap(({ reference, aliases }) => [reference, ...aliases]).map(hostOf));
+  const hosts = new Set(images.map(({ reference }) => hostOf(reference)));
   return {
     netns: netnsFile(netnsName(layout, 'connected')),
     dir,
@@ -68,7 +64,7 @@ export function describeConnected(layout: LabLayout, { images, applications }: P
       signingConfigV1: path.join(client, CLIENT_FILES.signingConfigV1),
       signingConfigV2: path.join(client, CLIENT_FILES.signingConfigV2),
     },
-    images: images.map(({ reference, aliases, digest }) => ({ reference, aliases, digest })),
+    images: images.map(({ reference, digest }) => ({ reference, digest })),
     applications,
   };
 }

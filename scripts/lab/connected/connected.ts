@@ -1,25 +1,38 @@
 import { spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { debianFiles } from '../../images/debian-files.ts';
 import { ensureImages } from '../../images/ensure-images.ts';
 import { MARIADB_PACKAGES } from '../../images/mariadb-image.ts';
 import { ensureBinaries } from '../build-binaries.ts';
+import { killCgroup } from '../cgroups.ts';
+import { daemonPid, placeCgroup } from '../daemon.ts';
 import { LabError } from '../lab-error.ts';
 import { describeConnectedSide } from '../lab-state.ts';
 import { enterArgv, type LabLayout, labLayout } from '../layout.ts';
 import { lineProgress, type Progress } from '../steps.ts';
-import { bringUpConnected, CONNECTED_BINARIES } from './bring-up-connected.ts';
+import { bringUpConnected, CONNECTED_BINARIES, CONNECTED_DAEMONS } from './bring-up-connected.ts';
 import { type ConnectedFacts, loadConnectedFacts } from './connected-facts.ts';
+import { populateRegistry } from './registry-storage.ts';
+import { upstreamPaths } from './upstream.ts';
 
 /**
- * Brings up the connected side of a lab whose network is there, in a process of its own inside its network namespace.
- * What ran or lay there before must be gone (a lab's take-down does that, processes, folder and all).
- * @throws LabError `STEP_FAILED`.
+ * Builds and fetches all that the connected side is made of. Needs this machine's own network, which
+ * {@link connectedUp}'s servers don't have.
  */
-export async function connectedUp(layout: LabLayout, { say }: Progress): Promise<ConnectedFacts> {
-  // What has to be fetched is fetched here: inside, there is no network.
+export async function prepareConnected(say: (line: string) => void): Promise<void> {
   await ensureBinaries(CONNECTED_BINARIES, { say });
   await ensureImages(undefined);
   await debianFiles(MARIADB_PACKAGES);
+}
+
+/**
+ * Brings up the connected side of a lab whose network and cgroup are there, in a process of its own inside its network
+ * namespace; what ran there before is ended and forgotten. Always from nothing: it takes some ten seconds.
+ * @throws LabError `STEP_FAILED`.
+ */
+export async function connectedUp(layout: LabLayout, { say }: Progress): Promise<ConnectedFacts> {
+  await prepareConnected(say);
+  await connectedDown(layout);
   const argv = [...enterArgv(layout, 'connected'), process.execPath, import.meta.filename, layout.name];
   const [command = '', ...words] = argv;
   let tail: string[] = [];
@@ -28,7 +41,7 @@ export async function connectedUp(layout: LabLayout, { say }: Progress): Promise
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         const lines = text.split('\n').filter((line) => line.trim() !== '');
-        for (const line of lines) say(`connected side: ${line}`);
+        for (const line of lines) say(`connected side: ${line.replace(/^\[ *[\d.]+ s\] /, '')}`);
         tail = [...tail, ...lines].slice(-8);
       });
     }
@@ -36,10 +49,22 @@ export async function connectedUp(layout: LabLayout, { say }: Progress): Promise
   });
   if (code !== 0) {
     throw new LabError('STEP_FAILED', `the connected side didn't come up:\n${tail.join('\n')}`, {
-      fix: `see ${layout.logDir}`,
+      fix: `see ${layout.logDir}/connected-*.log`,
     });
   }
   return await loadConnectedFacts(layout);
+}
+
+/** Ends everything on a lab's connected side and forgets what it held. A lab's own take-down does so too. */
+export async function connectedDown(layout: LabLayout): Promise<void> {
+  await killCgroup(placeCgroup(layout, 'connected'));
+  await rm(upstreamPaths(layout).dir, { recursive: true, force: true });
+}
+
+/** The servers of the connected side that don't run, by name; none when all is well. */
+export async function connectedMissing(layout: LabLayout): Promise<string[]> {
+  const pids = await Promise.all(CONNECTED_DAEMONS.map(async (name) => await daemonPid(layout, name, 'connected')));
+  return CONNECTED_DAEMONS.filter((_, index) => pids[index] === undefined);
 }
 
 /** As {@link connectedUp}, for a lab that is up: its facts go into `lab.json`. */
@@ -47,6 +72,17 @@ export async function startConnected(name: string, progress: Progress = lineProg
   const facts = await connectedUp(labLayout(name), progress);
   await describeConnectedSide(name, { ...facts });
   return facts;
+}
+
+/** As {@link connectedDown}, by the lab's name. */
+export async function stopConnected(name: string): Promise<void> {
+  await connectedDown(labLayout(name));
+}
+
+/** Builds the named images anew and puts them into a connected registry that runs, beside what is there. */
+export async function publishImages(layout: LabLayout, names: readonly string[]): Promise<void> {
+  const images = await ensureImages(names);
+  await populateRegistry(upstreamPaths(layout).registry, images.values());
 }
 
 if (import.meta.main) {

@@ -5,29 +5,28 @@ import { parseImageReference, repositoryName } from '../../../appliance/kernel/i
 import type { BuiltImage } from '../../images/image-layout.ts';
 
 /**
- * Puts built images into the storage of a distribution registry that isn't running, each under its references with the
- * original host as first part of the repository. Blobs are hard links to the images' layouts where the disk allows, so
+ * Puts built images into the storage of a distribution registry, which may be running, each under its reference with
+ * the original host as first part of the repository. Blobs are hard links to the images' layouts where the disk allows, so
  * hundreds of megabytes take no time and no space. Layout: distribution `registry/storage/paths.go`.
  */
 export async function populateRegistry(root: string, images: Iterable<BuiltImage>): Promise<void> {
   const base = path.join(root, 'docker/registry/v2');
   for (const image of images) {
-    const references = [image.reference, ...image.aliases].map(parseImageReference);
+    const reference = parseImageReference(image.reference);
+    const repository = path.join(base, 'repositories', repositoryName(reference));
     const blobs = (await readdir(path.join(image.layout, 'blobs/sha256'))).filter((name) =>
       /^[0-9a-f]{64}$/.test(name),
     );
-    for (const hex of blobs) await placeBlob(base, path.join(image.layout, 'blobs/sha256', hex), hex);
-    const manifests = await manifestsOf(image);
-    for (const reference of references) {
-      const repository = path.join(base, 'repositories', repositoryName(reference));
-      for (const hex of blobs) await writeLink(path.join(repository, '_layers/sha256', hex), `sha256:${hex}`);
-      for (const digest of manifests) {
-        await writeLink(path.join(repository, '_manifests/revisions/sha256', hexOf(digest)), digest);
-      }
-      const tag = path.join(repository, '_manifests/tags', reference.tag ?? 'latest');
-      await writeLink(path.join(tag, 'current'), image.digest);
-      await writeLink(path.join(tag, 'index/sha256', hexOf(image.digest)), image.digest);
+    for (const hex of blobs) {
+      await placeBlob(base, path.join(image.layout, 'blobs/sha256', hex), hex);
+      await writeLink(path.join(repository, '_layers/sha256', hex), `sha256:${hex}`);
     }
+    for (const digest of await manifestsOf(image)) {
+      await writeLink(path.join(repository, '_manifests/revisions/sha256', hexOf(digest)), digest);
+    }
+    const tag = path.join(repository, '_manifests/tags', reference.tag ?? 'latest');
+    await writeLink(path.join(tag, 'index/sha256', hexOf(image.digest)), image.digest);
+    await writeLink(path.join(tag, 'current'), image.digest);
   }
 }
 

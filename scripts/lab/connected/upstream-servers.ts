@@ -49,7 +49,8 @@ export async function registryServer(parts: UpstreamParts): Promise<Server> {
   };
   // JSON is YAML.
   const file = await configFile(parts, 'registry.yml', JSON.stringify(config));
-  return server('registry', `${localUrl(PORTS.registry)}/v2/`, [programOf(parts, 'registry'), 'serve', file]);
+  const argv = [programOf(parts, 'registry'), 'serve', file];
+  return { ...server('registry', `${localUrl(PORTS.registry)}/v2/`, argv), env: { OTEL_TRACES_EXPORTER: 'none' } };
 }
 
 /** Trillian's log server and log signer. */
