@@ -54,17 +54,41 @@ export interface SigstoreVerifier {
 export function sigstoreVerifier(material: DomainMaterial, anchors: readonly LogAnchor[] = []): SigstoreVerifier {
   return {
     verify: (bundle, content, demands) => {
-      const signer = signerOf(bundle, demands);
-      if (isRefused(signer)) return signer;
-      const early = checkSignature(bundle, content, { demands, signer }) ?? checkLogs(bundle, demands, material);
-      if (early !== undefined) return early;
-      const entity = entityOf(bundle, content, { demands, signer });
-      if (isRefused(entity)) return entity;
-      const failure = runLibrary(material, entity, demands);
-      if (failure !== undefined) return failure;
-      return judgeLogs(entity, { material, anchors, demands, leaf: signer.leaf });
+      try {
+        return judgeSignature({ bundle, content, demands }, { material, anchors });
+      } catch (error) {
+        // What is parsed lazily in the library (ASN.1 above all) throws whatever it likes: junk that somebody attached
+        // must refuse itself, and not keep the image's other signatures from being looked at.
+        return refused('SIGNATURE_MALFORMED', `it can't be read: ${describeError(error)}`);
+      }
     },
   };
+}
+
+interface Question {
+  readonly bundle: ParsedBundle;
+  readonly content: SignedContent;
+  readonly demands: Demands;
+}
+
+interface DomainTrust {
+  readonly material: DomainMaterial;
+  readonly anchors: readonly LogAnchor[];
+}
+
+function judgeSignature(
+  { bundle, content, demands }: Question,
+  { material, anchors }: DomainTrust,
+): Verified | Refused {
+  const signer = signerOf(bundle, demands);
+  if (isRefused(signer)) return signer;
+  const early = checkSignature(bundle, content, { demands, signer }) ?? checkLogs(bundle, demands, material);
+  if (early !== undefined) return early;
+  const entity = entityOf(bundle, content, { demands, signer });
+  if (isRefused(entity)) return entity;
+  const failure = runLibrary(material, entity, demands);
+  if (failure !== undefined) return failure;
+  return judgeLogs(entity, { material, anchors, demands, leaf: signer.leaf });
 }
 
 /** Verifies signatures by bare keys, with no trust domain: neither logs nor timestamps can be demanded of it. */
@@ -227,9 +251,7 @@ function trustedTimes({ timestamps }: SignedEntity): Date[] {
   });
 }
 
-interface LogJudgement {
-  readonly material: DomainMaterial;
-  readonly anchors: readonly LogAnchor[];
+interface LogJudgement extends DomainTrust {
   readonly demands: Demands;
   readonly leaf: LeafCertificate | undefined;
 }
