@@ -41,6 +41,8 @@ const policy = (name: string, glob = '**', match: object[] = []) =>
     spec: { images: [{ glob }], authorities: [{ static: { action: 'pass' } }], match },
   });
 
+type Change = Partial<WorldParts> & { labels?: Record<string, string> };
+
 /** A world whose verifier counts, and reads the image's evidence. */
 function world(parts: Partial<WorldParts> = {}) {
   const clock = clockAt(START);
@@ -75,7 +77,7 @@ function world(parts: Partial<WorldParts> = {}) {
     clock,
     ...parts,
   };
-  const judge = async (text: string, digest = DIGEST, change: Partial<WorldParts> = {}, labels = {}) =>
+  const judge = async (text: string, digest = DIGEST, { labels = {}, ...change }: Change = {}) =>
     await judgingWorld({ ...common, ...change }).judge({
       reference: parseImageReference(text),
       digest,
@@ -116,9 +118,9 @@ test("labels count when a policy's match reads them", async (t) => {
   t.is(matchingPolicies(policies.policies, 'ghcr.io/a/b', WORKLOAD).length, 1);
   const { judge, state } = world({ policies });
   await judge('ghcr.io/a/b:v1');
-  await judge('ghcr.io/a/b:v1', DIGEST, {}, { irrelevant: 'x' });
+  await judge('ghcr.io/a/b:v1', DIGEST, { labels: { irrelevant: 'x' } });
   t.is(state.verified, 1);
-  await judge('ghcr.io/a/b:v1', DIGEST, {}, { tier: 'front' });
+  await judge('ghcr.io/a/b:v1', DIGEST, { labels: { tier: 'front' } });
   t.is(state.verified, 2);
 });
 
