@@ -8,7 +8,7 @@ test('the demo refuses the tampered archive, admits what the release workflow si
   const { stdout } = await execa(process.execPath, ['scripts/demo/main.ts'], { cwd: root, timeout: 50_000 });
   t.regex(stdout, /refused, BUNDLE_DIGEST_MISMATCH/);
   const rows = new Map(
-    [...stdout.matchAll(/^ {3}(\S+:\S+) +(admitted|refused) .*?(?:\[(\w+)\]|$)/gm)].map((row) => [
+    [...stdout.matchAll(/^ {3}(\S+:[\w.]+) {2,}(admitted|refused) .*?(?:\[(\w+)\]|$)/gm)].map((row) => [
       row[1],
       row[3] ?? row[2],
     ]),
