@@ -1,5 +1,6 @@
+import type { Checkpoint } from '../../trust-root/checkpoint.ts';
 import type { LogEntry } from './log-entry.ts';
-import { type Checkpoint, proveInclusion } from './log-proof.ts';
+import { proveInclusion } from './log-proof.ts';
 import type { TrustedLog, Window } from './trust-material.ts';
 import { isAtLeast, type ReasonCode, type TransparencyLevel } from './verdict.ts';
 
@@ -66,7 +67,7 @@ function levelOf(entry: LogEntry, log: TrustedLog, anchors: readonly LogAnchor[]
 function againstAnchors(checkpoint: Checkpoint, anchors: readonly LogAnchor[]): TransparencyLevel | Fault {
   const anchor = anchors.find(({ origin, size }) => origin === checkpoint.origin && size === checkpoint.size);
   if (anchor === undefined) return 'included';
-  if (anchor.rootHash.equals(checkpoint.rootHash)) return 'anchored';
+  if (anchor.rootHash.equals(checkpoint.root)) return 'anchored';
   return {
     code: 'LOG_CONTRADICTION',
     fault: `the log ${checkpoint.origin} has shown two different trees of ${checkpoint.size} entries`,

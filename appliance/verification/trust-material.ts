@@ -15,8 +15,6 @@ export interface TrustedLog {
   readonly baseUrl: string;
   /** What entries call the log by. */
   readonly logId: Buffer;
-  /** The first four bytes of its checkpoints' signatures. */
-  readonly keyHint: Buffer;
   readonly key: KeyObject;
   readonly validFor: Window;
 }
@@ -74,7 +72,7 @@ export function parseTrustedRoot(bytes: Uint8Array, domain: string): DomainMater
 type LogInstance = TrustedRoot['tlogs'][number];
 type AuthorityInstance = TrustedRoot['certificateAuthorities'][number];
 
-function logOf({ baseUrl, publicKey, logId, checkpointKeyId }: LogInstance): TrustedLog {
+function logOf({ baseUrl, publicKey, logId }: LogInstance): TrustedLog {
   const rawBytes = publicKey?.rawBytes;
   if (rawBytes === undefined || logId === undefined) throw new Error(`the log ${baseUrl} has no key or no log id`);
   const url = new URL(baseUrl);
@@ -82,7 +80,6 @@ function logOf({ baseUrl, publicKey, logId, checkpointKeyId }: LogInstance): Tru
     checkpointName: `${url.host}${url.pathname.replace(/\/$/, '')}`,
     baseUrl,
     logId: logId.keyId,
-    keyHint: (checkpointKeyId ?? logId).keyId.subarray(0, 4),
     key: publicKeyOf(rawBytes),
     validFor: windowOf(publicKey?.validFor, `the log ${baseUrl}`),
   };

@@ -1,6 +1,11 @@
 import { sign } from 'node:crypto';
 
 import test from 'ava';
+
+import { parseSigstoreBundle, signedContentOf } from '../../../appliance/verification/sigstore-bundle.ts';
+import { sigstoreVerifier } from '../../../appliance/verification/sigstore-verifier.ts';
+import { trustDomains } from '../../../appliance/verification/trust-domains.ts';
+import { parseTrustedRoot } from '../../../appliance/verification/trust-material.ts';
 import { DEVELOPER, IMAGE, judge, keyless, OTHER_IMAGE, outcomeOf, policyDocument } from '../../support/judge.ts';
 import { newKey } from '../../support/sigstore/certificate.ts';
 import { bodyV1, bodyV2 } from '../../support/sigstore/entry-bodies.ts';
@@ -249,7 +254,6 @@ test('a log that shares the name of the trusted one but not its key is refused',
 test('G12: a checkpoint that contradicts one that this site holds is refused', async (t) => {
   const world = sigstoreWorld();
   const signature = world.signImage(IMAGE, { identity: DEVELOPER });
-  const { trustDomains } = await import('../../../appliance/verification/trust-domains.ts');
   const anchorOf = (rootHash: Buffer) => ({ origin: world.rekorV1.origin, size: BigInt(world.rekorV1.size), rootHash });
   const domainsWith = (rootHash: Buffer) =>
     trustDomains([world.domain()], { defaultName: world.name, anchors: { [world.name]: [anchorOf(rootHash)] } });
@@ -285,4 +289,28 @@ test('a timestamp over another signature is refused', async (t) => {
     bundle.verificationMaterial.timestampVerificationData.rfc3161Timestamps = [{ signedTimestamp }];
   };
   t.is(await forged(other, { log: 2 }, world), 'TIMESTAMP_INVALID');
+});
+
+test('G4: two entries of one log are one log, and entries of two logs are two', (t) => {
+  const world = sigstoreWorld();
+  const verifier = sigstoreVerifier(parseTrustedRoot(world.domain().trustedRoot, world.name));
+  const outcome = (second: 'same' | 'other', distinctLogs: number) => {
+    const signature = world.signImage(IMAGE, {
+      identity: DEVELOPER,
+      forge: (bundle, { parts }) => {
+        const rekor = second === 'same' ? world.rekorV1 : world.rekorV2;
+        bundle.verificationMaterial.tlogEntries.push(rekor.add(bodyV2(parts)));
+      },
+    });
+    const parsed = parseSigstoreBundle(signature.document.layers[0]?.bytes ?? Buffer.alloc(0));
+    if ('fault' in parsed) return parsed.fault;
+    const content = signedContentOf(parsed);
+    if (content === undefined) return 'no content';
+    const demands = { transparency: 'included' as const, distinctLogs, sct: true, timestampAuthority: false };
+    const result = verifier.verify(parsed, content, demands);
+    return result.kind === 'verified' ? 'verified' : result.code;
+  };
+  t.is(outcome('same', 1), 'verified');
+  t.is(outcome('same', 2), 'LOG_ENTRY_MISSING');
+  t.is(outcome('other', 2), 'verified');
 });
