@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { VERSION } from '../../appliance/version.ts';
 import { cacheFolder } from '../lab/cache.ts';
@@ -13,7 +14,7 @@ import { bundleSealift, sealiftImage } from './sealift-image.ts';
 
 /** How images are built. */
 export interface EnsureImagesOptions {
-  /** Sealift as one JavaScript file; made from appliance/cli.ts unless told. */
+  /** Path of Sealift as one JavaScript file; made from appliance/cli.ts unless told. */
   readonly sealiftBundle?: string;
   /** Receives one line of progress for each image. */
   readonly say?: (line: string) => void;
@@ -28,9 +29,13 @@ const RECIPES: ReadonlyMap<string, Recipe> = new Map<string, Recipe>([
   ['mariadb', mariadbImage],
   ['registry', registryImage],
   ['busybox', busyboxImage],
-  ['sealift', async ({ sealiftBundle }) => await sealiftImage(VERSION, sealiftBundle ?? (await bundleSealift()))],
+  ['sealift', async ({ sealiftBundle }) => await sealiftImage(VERSION, await sealiftProgram(sealiftBundle))],
   ...APPLICATIONS.map((name): [string, Recipe] => [`acme-${name}`, async () => await applicationImage(name)]),
 ]);
+
+async function sealiftProgram(file: string | undefined): Promise<Buffer> {
+  return file === undefined ? await bundleSealift() : await readFile(file);
+}
 
 /** Short names of all images. */
 export const IMAGE_NAMES: readonly string[] = [...RECIPES.keys()];

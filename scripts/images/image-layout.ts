@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Digest, digestOf, hexOf } from '../../appliance/kernel/digest.ts';
 import { type Image, type ImageConfig, inputsOf, type PlatformImage } from './image.ts';
@@ -32,10 +32,25 @@ const CREATED = '1970-01-01T00:00:00Z';
  * already is left as it is.
  */
 export async function ensureImageLayout(image: Image, folder: string): Promise<BuiltImage> {
-  const name = `${image.reference.replaceAll(/[^a-zA-Z0-9.-]+/g, '_')}-${inputsOf(image).slice(7, 23)}`;
-  const layout = path.join(folder, name);
-  const top = (await topOf(layout)) ?? (await build(image, layout));
+  const prefix = `${image.reference.replaceAll(/[^a-zA-Z0-9.-]+/g, '_')}-`;
+  const layout = path.join(folder, prefix + inputsOf(image).slice(7, 23));
+  const there = await topOf(layout);
+  const top = there ?? (await build(image, layout));
+  if (there === undefined) await forgetOld(folder, prefix);
   return { reference: image.reference, layout, digest: top.digest, mediaType: top.mediaType };
+}
+
+/** So many states of an image stay in the cache: what another process is about to read is among them. */
+const KEPT = 3;
+
+/** Removes all but the latest layouts of an image. */
+async function forgetOld(folder: string, prefix: string): Promise<void> {
+  const ours = (await readdir(folder)).filter((name) => name.startsWith(prefix) && name.length === prefix.length + 16);
+  const aged = await Promise.all(
+    ours.map(async (name) => ({ name, changed: (await stat(path.join(folder, name))).mtimeMs })),
+  );
+  const old = aged.sort((a, b) => b.changed - a.changed).slice(KEPT);
+  for (const { name } of old) await rm(path.join(folder, name), { recursive: true, force: true });
 }
 
 /** The one descriptor of a layout's index, or nothing when there is no whole layout. */

@@ -108,3 +108,8 @@ test('other content is another layout', inFolder, async (t, place) => {
   t.not(one.layout, other.layout);
   t.not(one.digest, other.digest);
 });
+
+test('only the latest states of an image stay', inFolder, async (t, place) => {
+  for (const content of ['a', 'b', 'c', 'd', 'e']) await ensureImageLayout(image([textFile('etc/a', content)]), place);
+  t.is((await readdir(place)).length, 3);
+});

@@ -68,6 +68,6 @@ test('a real registry serves what was put into its storage', async (t) => {
   t.is(digestOf(index), layout.digest);
   for (const { digest } of (JSON.parse(index.toString()) as { manifests: { digest: string }[] }).manifests) {
     const child = JSON.parse((await get(`manifests/${digest}`)).toString()) as { layers: { digest: string }[] };
-    for (const layer of child.layers) t.is(digestOf(await get(`blobs/${layer.digest}`)) as string, layer.digest);
+    for (const layer of child.layers) t.is(String(digestOf(await get(`blobs/${layer.digest}`))), layer.digest);
   }
 });
