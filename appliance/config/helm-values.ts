@@ -42,7 +42,10 @@ export const IMAGES = {
 export function imageValue(images: readonly ImageValue[], repository: string): ImageValue {
   const found = images.filter((image) => image.repository === repository);
   const [image] = found;
-  if (image !== undefined && found.length === 1) return image;
+  if (image !== undefined && found.length === 1) {
+    const { digest, tag } = image;
+    return { repository, ...(tag === undefined ? {} : { tag }), digest };
+  }
   throw new ConfigError('IMAGE_MISSING', `the bundle brings ${found.length} images of ${repository}, one is needed`, {
     fix: 'make the bundle again with the charts of this version: sealift bundle create',
   });

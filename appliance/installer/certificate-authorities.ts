@@ -150,7 +150,7 @@ async function makeTsa(world: InstallWorld): Promise<Record<string, string>> {
   };
 }
 
-/** A log's signing key as a Secret, made once: `private.pem` (or `privateName`), `public`, `passphrase`. */
+/** A log's signing key as a Secret, made once: the key under `privateName`, `public`, `passphrase`, `created`. */
 export function ensureLogKey(
   world: InstallWorld,
   name: 'ctlog-config' | 'rekor-signer',
@@ -159,7 +159,8 @@ export function ensureLogKey(
   const make = async (): Promise<Record<string, string>> => {
     const key = generateKey('p256');
     const passphrase = randomPassword();
-    return { [privateName]: exportServiceKey(key, passphrase), public: publicKeyPem(key), passphrase };
+    const created = world.clock.now().toISOString();
+    return { [privateName]: exportServiceKey(key, passphrase), public: publicKeyPem(key), passphrase, created };
   };
   return createSecretOnce(world.cluster, { namespace: STACK, name }, { data: make });
 }

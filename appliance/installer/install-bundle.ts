@@ -4,7 +4,7 @@ import type { Digest } from '../kernel/digest.ts';
 export interface BundledImage {
   /** `host/repository`. */
   readonly repository: string;
-  readonly tag: string | undefined;
+  readonly tag?: string;
   readonly digest: Digest;
   /** Bytes of its layers and configuration. */
   readonly size: number;
@@ -17,6 +17,10 @@ export interface BundledCapsule {
   /** The trust domain, e.g. `sigstore.dev`. */
   readonly domain: string;
   readonly bytes: Buffer;
+  /** When it was captured, as the signed inventory says. */
+  readonly capturedAt: Date;
+  /** The upstream root that its capture started from, which the bundle's signature vouches for. */
+  readonly root: Buffer;
 }
 
 /** What of a bundle's publication into a registry is told. */

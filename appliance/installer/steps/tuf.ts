@@ -1,0 +1,95 @@
+import { initialiseRepository } from '../../../trust-root/initialise.ts';
+import { publishTargets } from '../../../trust-root/publish.ts';
+import { DEFAULT_POLICY } from '../../../trust-root/repository-policy.ts';
+import { loadRepository, type RepositoryState } from '../../../trust-root/repository-state.ts';
+import { siteTargets } from '../../../trust-root/site-targets.ts';
+import type { TargetContent } from '../../../trust-root/target-content.ts';
+import { tufValues } from '../../config/helm-values.ts';
+import { KINDS } from '../../kube/kube-object.ts';
+import { ConfigMapRepositoryStore } from '../../kube/repository-store-configmaps.ts';
+import { chartStep } from '../chart-step.ts';
+import { floorPolicies } from '../floor-policies.ts';
+import { STACK } from '../site-names.ts';
+import { siteTrust } from '../site-trust.ts';
+import { firstMissing, type InstallWorld, type Look, missing, type Step, type Tell } from '../step.ts';
+import { offlineSigners, onlineSigners, repositoryKeys } from '../tuf-keys.ts';
+import { lookAtCapsules, publishCapsules } from '../upstream-capsules.ts';
+import { annotationsFor } from './database.ts';
+import { lookAtSecrets } from './keys.ts';
+
+/** The repository in the cluster. */
+export function siteRepository({ cluster }: Pick<InstallWorld, 'cluster'>): ConfigMapRepositoryStore {
+  return new ConfigMapRepositoryStore(cluster, { namespace: STACK });
+}
+
+/** Root v1, which nodes and the webhook pin; `undefined` before the repository is made. */
+export function rootV1(world: Pick<InstallWorld, 'cluster'>): Promise<Buffer | undefined> {
+  return siteRepository(world).read('1.root.json');
+}
+
+async function wantedTargets(world: InstallWorld): Promise<Map<string, TargetContent>> {
+  return siteTargets(await siteTrust(world, await floorPolicies(world)));
+}
+
+/** Targets whose content is not what is published. Anchors are the controller's: only their absence counts. */
+function changedTargets(
+  state: RepositoryState,
+  wanted: ReadonlyMap<string, TargetContent>,
+): Map<string, TargetContent> {
+  const published = state.roles.get('targets')?.targets;
+  const differs = ([name, { file }]: [string, TargetContent]): boolean => {
+    const present = published?.get(name);
+    if (name === 'anchors.json' && present !== undefined) return false;
+    return present?.hashes['sha256'] !== file.hashes['sha256'];
+  };
+  return new Map([...wanted].filter(differs));
+}
+
+async function lookAtRepository(world: InstallWorld): Promise<Look> {
+  if ((await rootV1(world)) === undefined) return missing('the TUF repository');
+  const state = await loadRepository(siteRepository(world));
+  const changed = changedTargets(state, await wantedTargets(world));
+  if (changed.size > 0) return missing(`targets ${[...changed.keys()].join(', ')}`);
+  return lookAtCapsules(world, state);
+}
+
+async function ensureRepository(world: InstallWorld, tell: Tell): Promise<void> {
+  const store = siteRepository(world);
+  const targets = await wantedTargets(world);
+  const { clock } = world;
+  if ((await rootV1(world)) === undefined) {
+    await initialiseRepository(store, { keys: await repositoryKeys(world), policy: DEFAULT_POLICY, clock, targets });
+    tell('root v1 made and published');
+  }
+  const { snapshot, timestamp } = await onlineSigners(world);
+  const context = { store, policy: DEFAULT_POLICY, clock, online: { snapshot, timestamp } };
+  const state = await loadRepository(store);
+  const changed = changedTargets(state, targets);
+  if (changed.size > 0) {
+    const signers = await offlineSigners(world, 'targets', state.root.roles.targets.threshold);
+    const { timestampVersion } = await publishTargets(context, state, { change: { set: changed }, signers });
+    tell(`targets published, timestamp v${timestampVersion}`);
+  }
+  await publishCapsules(world, context, tell);
+}
+
+/**
+ * The site's trust as a TUF repository: root v1, trusted root, signing config, policies, upstream trust. It needs keys
+ * only, no service, and comes early: nodes pin root v1 from their first moment.
+ */
+export const repository: Step = {
+  id: 'repository',
+  title: 'Trust (TUF repository)',
+  needsKeys: true,
+  look: (world) => firstMissing([() => lookAtSecrets(world), () => lookAtRepository(world)]),
+  act: ensureRepository,
+};
+
+/** The server that hands the repository out, and the job that signs it again. */
+export const tuf: Step = chartStep({
+  title: 'Trust server and refresh',
+  release: { name: 'tuf', namespace: STACK },
+  workloads: [{ kind: KINDS.deployment, name: 'tuf' }],
+  values: async (world) =>
+    tufValues(world.config, { images: world.bundle.images, podAnnotations: await annotationsFor(world, ['tuf-tls']) }),
+});
