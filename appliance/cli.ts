@@ -17,6 +17,11 @@ async function main(): Promise<number> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // Whoever reads the output may stop early (`| head`): that is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   const runtime = processRuntime(abort.signal);
   const program = buildProgram(runtime);
   throwInsteadOfExit(program);

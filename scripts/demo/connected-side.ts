@@ -4,6 +4,12 @@ import { MEDIA } from '../../mirror/oci-types.ts';
 import { registryClient } from '../../mirror/registry-client.ts';
 import type { FetchedManifest, RegistryClient, RepositoryClient } from '../../mirror/registry-port.ts';
 import { type AttachedEvidence, type SigstoreWorld, sigstoreWorld } from '../../test/support/sigstore-world.ts';
+import { initialiseRepository } from '../../trust-root/initialise.ts';
+import { DEFAULT_POLICY } from '../../trust-root/repository-policy.ts';
+import { MemoryRepositoryStore } from '../../trust-root/repository-store-memory.ts';
+import { targetContent } from '../../trust-root/target-content.ts';
+import { storeTransport, type TufTransport } from '../../trust-root/tuf-transport.ts';
+import { newRepositoryKeys } from './repository-keys.ts';
 
 /** Who releases the demo's images, as the certificates of its signatures say. */
 export const RELEASER = {
@@ -22,6 +28,8 @@ export interface ConnectedSide {
   readonly registry: RegistryClient;
   /** References of everything that is in the registry. */
   readonly images: readonly string[];
+  /** Upstream's own TUF repository, and the root that a client of it starts from. */
+  readonly trust: { readonly root: Buffer; readonly transport: TufTransport };
   close(): Promise<void>;
 }
 
@@ -62,9 +70,18 @@ export async function startConnectedSide(): Promise<ConnectedSide> {
   await attach(registry, tampered, forged(sigstore, tampered));
   const borrowed = await push('borrowed');
   await attach(registry, borrowed, signedFor(sigstore, app, borrowed));
+  const store = new MemoryRepositoryStore();
+  const targets = new Map([['trusted_root.json', targetContent(JSON.stringify(sigstore.trustedRoot()))]]);
+  const root = await initialiseRepository(store, {
+    keys: newRepositoryKeys(),
+    policy: DEFAULT_POLICY,
+    clock: sigstore.clock,
+    targets,
+  });
   return {
     sigstore,
     registry,
+    trust: { root, transport: storeTransport(store) },
     images: [app, web, stranger, tampered, borrowed].map(({ name }) => `${name}:v1`).concat('ghcr.io/acme/unsigned:v1'),
     close: async () => {
       await registry.close();

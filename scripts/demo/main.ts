@@ -2,15 +2,19 @@ import { copyFile, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { systemClock } from '../../appliance/kernel/clock.ts';
 import { CodedError, describeError } from '../../appliance/kernel/coded-error.ts';
 import { parseImageReference } from '../../appliance/kernel/image-reference.ts';
+import { attachmentOfBytes } from '../../mirror/attachment.ts';
 import { closureOf } from '../../mirror/closure.ts';
 import { createBundle } from '../../mirror/create-bundle.ts';
 import { keyFingerprint, keySigner } from '../../mirror/inventory-signature.ts';
 import { type BundleReader, openBundle } from '../../mirror/open-bundle.ts';
 import { publishBundle } from '../../mirror/publish.ts';
 import { verifyBundle } from '../../mirror/verify-bundle.ts';
+import { captureUpstream } from '../../trust-root/capsule.ts';
 import { generateKey, publicKeyDer } from '../../trust-root/keys.ts';
+import type { UpstreamCapture } from '../../trust-root/upstream.ts';
 import { type ConnectedSide, RELEASER, startConnectedSide } from './connected-side.ts';
 import { type Narrator, narrator, timed, type VerdictRow, verdictTable } from './narrator.ts';
 import { type Admission, makeSite, type Site } from './site.ts';
@@ -65,7 +69,17 @@ async function makeArchive(tell: Narrator, connected: ConnectedSide, folder: str
   const closure = await closureOf(connected.registry, references);
   const evidence = Object.values(closure.evidence.images).reduce((sum, image) => sum + image.evidence.length, 0);
   tell.fact(`${references.length} images resolved to digests, ${evidence} signatures and attestations found with them`);
-  const content = { closure, attachments: [], createdAt: new Date(), sequence: 1 };
+  const domain = connected.sigstore.name;
+  const capsule = await captureUpstream({ domain, ...connected.trust, clock: systemClock });
+  const { capturedAt } = JSON.parse(capsule.toString()) as { capturedAt: string };
+  const label = {
+    kind: 'capsule',
+    name: domain,
+    mediaType: 'application/vnd.sealift.capsule+json',
+    metadata: { capturedAt },
+  };
+  tell.fact(`upstream's trust captured with its whole TUF chain, ${capsule.byteLength} bytes`);
+  const content = { closure, attachments: [attachmentOfBytes(label, capsule)], createdAt: new Date(), sequence: 1 };
   const { value, ms } = await timed(async () => await createBundle(file, content, { signer: keySigner(key) }));
   tell.fact(`site.tar: ${value.bytes} bytes, signed by ${trusted.slice(0, 23)}…`, ms);
   return { file, trusted };
@@ -114,11 +128,21 @@ async function importArchive(tell: Narrator, parts: Carried & { connected: Conne
       `${value.sentBlobs} blobs and ${value.sentManifests} manifests sent to the site's registry, tags last`,
       ms,
     );
-    const sigstore = parts.connected.sigstore;
-    const trust = { domain: sigstore.name, trustedRoot: sigstore.trustedRoot(), capturedAt: new Date() };
-    await parts.site.publish(trust, reader.inventory.evidence);
-    tell.fact("trust and evidence index published in the site's own TUF repository (root 2 of 3)");
+    const capture = await capsuleIn(reader, parts.connected);
+    await parts.site.publish(capture, reader.inventory.evidence);
+    tell.fact(
+      `upstream's trust checked again as of ${capture.asOf.toISOString()}, and published under the site's own TUF root`,
+    );
   });
+}
+
+/** The capsule that the bundle carries, and what the site checks it against. */
+async function capsuleIn(reader: BundleReader, { sigstore, trust }: ConnectedSide): Promise<UpstreamCapture> {
+  const attachment = reader.attachments('capsule').find(({ name }) => name === sigstore.name);
+  if (attachment === undefined) throw new Error('the bundle carries no capsule');
+  const capsule = await reader.readBlob(attachment.descriptor.digest);
+  const asOf = new Date(attachment.metadata?.['capturedAt'] ?? Number.NaN);
+  return { domain: sigstore.name, capsule, asOf, pinnedRoot: trust.root };
 }
 
 async function syncNodes(tell: Narrator, site: Site): Promise<void> {

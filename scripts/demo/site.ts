@@ -18,16 +18,15 @@ import type { RegistryClient } from '../../mirror/registry-port.ts';
 import { createServerCertificate, createSiteCa, validFor } from '../../trust-root/certificates.ts';
 import { pinRoot } from '../../trust-root/follow.ts';
 import { nodePaths } from '../../trust-root/generation.ts';
-import { initialiseRepository, type RepositoryKeys } from '../../trust-root/initialise.ts';
+import { initialiseRepository } from '../../trust-root/initialise.ts';
 import { exportPlainKeyUnsafe, generateKey } from '../../trust-root/keys.ts';
-import { draftRole, publishDraft } from '../../trust-root/publish.ts';
 import { DEFAULT_POLICY } from '../../trust-root/repository-policy.ts';
 import { loadRepository } from '../../trust-root/repository-state.ts';
 import { MemoryRepositoryStore } from '../../trust-root/repository-store-memory.ts';
-import { keySigner } from '../../trust-root/signer.ts';
 import { publishSiteState } from '../../trust-root/site-state.ts';
-import { targetContent } from '../../trust-root/target-content.ts';
 import { urlTransport } from '../../trust-root/tuf-transport.ts';
+import { publishUpstream, type UpstreamCapture } from '../../trust-root/upstream.ts';
+import { newRepositoryKeys } from './repository-keys.ts';
 
 /** A site on loopback: its TUF repository, its registry, two nodes' folders and the webhook of one of them. */
 export interface Site {
@@ -35,7 +34,7 @@ export interface Site {
   /** sha256 of root v1, which nodes and webhook were given. */
   readonly rootSha256: string;
   /** Publishes what a bundle brought: upstream trust under its delegation, and which evidence belongs to which image. */
-  publish(trust: { domain: string; trustedRoot: object; capturedAt: Date }, evidence: EvidenceIndex): Promise<void>;
+  publish(capture: UpstreamCapture, evidence: EvidenceIndex): Promise<void>;
   /** Lets each node's agent follow the repository to its newest state. */
   sync(): Promise<readonly TrustState[]>;
   startWebhook(policies: readonly object[]): Promise<Admission>;
@@ -64,7 +63,7 @@ const LOOK_AGAIN_MS = 100;
 export async function makeSite(folder: string): Promise<Site> {
   const stop = new AbortController();
   const clock = systemClock;
-  const keys = newKeys();
+  const keys = newRepositoryKeys();
   const store = new MemoryRepositoryStore();
   const root = await initialiseRepository(store, { keys, policy: DEFAULT_POLICY, clock });
   const tls = await servingCertificate(path.join(folder, 'tls'));
@@ -81,18 +80,15 @@ export async function makeSite(folder: string): Promise<Site> {
   return {
     registry,
     rootSha256,
-    publish: async ({ domain, trustedRoot, capturedAt }, evidence) => {
+    publish: async (capture, evidence) => {
       const context = {
         store,
         policy: DEFAULT_POLICY,
         clock,
         online: { snapshot: keys.snapshot, timestamp: keys.timestamp },
       };
-      const target = targetContent(JSON.stringify(trustedRoot), { capturedAt: capturedAt.toISOString() });
-      const change = { set: new Map([[`upstream/${domain}/trusted_root.json`, target]]) };
-      const before = await loadRepository(store);
-      const draft = await draftRole(context, before, { role: 'upstream', change, signers: keys.upstream.signers });
-      await publishDraft(context, before, draft);
+      const signers = keys.upstream.signers;
+      await publishUpstream(context, await loadRepository(store), { captures: [capture], signers });
       const files = new Map([['site-state/evidence-index.json', serializeEvidenceIndex(evidence)]]);
       await publishSiteState(context, await loadRepository(store), { files, signer: keys.siteState });
     },
@@ -129,18 +125,6 @@ async function followUntil(agent: NodeTrust, newest: number): Promise<TrustState
     if (state.generation?.number === newest || performance.now() > deadline) return state;
     await delay(LOOK_AGAIN_MS);
   }
-}
-
-function newKeys(): RepositoryKeys {
-  const signer = () => keySigner(generateKey('p256'));
-  return {
-    root: { signers: [signer(), signer(), signer()], threshold: 2 },
-    targets: { signers: [signer(), signer()], threshold: 2 },
-    upstream: { signers: [signer()], threshold: 1 },
-    snapshot: signer(),
-    timestamp: signer(),
-    siteState: signer(),
-  };
 }
 
 async function servingCertificate(folder: string): Promise<{ folder: string; ca: string }> {
