@@ -4,8 +4,6 @@ import type { WorkloadFacts } from './match-policy.ts';
 import type { PolicySet } from './policy-set.ts';
 import type { TrustDomains } from './trust-domains.ts';
 
-export type { LoadedDomain, StalenessRule, TrustDomains } from './trust-domains.ts';
-
 /** Looks up the PEM of a key that a policy takes from a Secret; nothing when it is not there. */
 export type SecretKeys = (secret: { name: string; namespace: string | undefined }) => string | undefined;
 

@@ -299,6 +299,7 @@ test('G4: two entries of one log are one log, and entries of two logs are two', 
       identity: DEVELOPER,
       forge: (bundle, { parts }) => {
         const rekor = second === 'same' ? world.rekorV1 : world.rekorV2;
+        world.clock.advance(1000);
         bundle.verificationMaterial.tlogEntries.push(rekor.add(bodyV2(parts)));
       },
     });
