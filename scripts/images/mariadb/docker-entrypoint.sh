@@ -117,7 +117,7 @@ main() {
   for word in "$@"; do
     case "$word" in -\? | --help | --print-defaults | -V | --version) exec "$@" ;; esac
   done
-  help="$("$@" --verbose --help 2>/tmp/mariadbd-help.log)" || { cat /tmp/mariadbd-help.log >&2; fail 'the configuration is not taken'; }
+  help="$("$@" --verbose --help 2>"/tmp/mariadbd-help.$UID.log")" || { cat "/tmp/mariadbd-help.$UID.log" >&2; fail 'the configuration is not taken'; }
   datadir="$(configured datadir)" datadir="${datadir%/}" socket="$(configured socket)"
   mkdir -p "$datadir"
   if [ "$(id -u)" = 0 ]; then
