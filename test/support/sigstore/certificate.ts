@@ -1,6 +1,18 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 
-import { bits, boolean, context, element, integer, octets, oid, sequence, setOf, time, utf8 } from './der.ts';
+import {
+  bits,
+  boolean,
+  certificateTime,
+  context,
+  element,
+  integer,
+  octets,
+  oid,
+  sequence,
+  setOf,
+  utf8,
+} from './der.ts';
 
 /** A private key with its public half in DER. */
 export interface KeyPair {
@@ -51,7 +63,7 @@ export function tbsOf(content: CertificateContent, serial: Buffer): Buffer {
     integer(serial),
     ECDSA_SHA256,
     nameOf(content.issuerName),
-    sequence(time(content.notBefore), time(content.notAfter)),
+    sequence(certificateTime(content.notBefore), certificateTime(content.notAfter)),
     content.commonName === '' ? sequence() : nameOf(content.commonName),
     content.spki,
     context(3, sequence(...extensions)),

@@ -64,14 +64,14 @@ function base128(value: number): number[] {
 
 /** A GeneralizedTime in whole seconds, UTC. */
 export function time(value: Date): Buffer {
-  return element(
-    0x18,
-    Buffer.from(
-      `${value
-        .toISOString()
-        .replace(/\.\d+Z$/, '')
-        .replace(/[-:T]/g, '')}Z`,
-      'latin1',
-    ),
-  );
+  return element(0x18, Buffer.from(digitsOf(value), 'latin1'));
+}
+
+/** A certificate's time: UTCTime before 2050, as RFC 5280 §4.1.2.5 wants; verifiers re-encode it so. */
+export function certificateTime(value: Date): Buffer {
+  return value.getUTCFullYear() < 2050 ? element(0x17, Buffer.from(digitsOf(value).slice(2), 'latin1')) : time(value);
+}
+
+function digitsOf(value: Date): string {
+  return `${value.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`;
 }
