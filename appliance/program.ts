@@ -1,8 +1,10 @@
 import { Command } from '@commander-js/extra-typings';
 
+import { bundleCommand } from './commands/bundle.ts';
 import { issuerRelayCommand } from './commands/issuer-relay.ts';
 import { policyCommand } from './commands/policy.ts';
 import { tlsProxyCommand } from './commands/tls-proxy.ts';
+import { trustCommand } from './commands/trust.ts';
 import { tufServerCommand } from './commands/tuf-server.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { webhookCommand } from './commands/webhook.ts';
@@ -19,9 +21,11 @@ export function buildProgram(runtime: Runtime): Command {
       writeErr: (text) => runtime.stderr.write(text),
     })
     .showHelpAfterError('(run with --help for the options)');
+  program.addCommand(bundleCommand(runtime));
   program.addCommand(issuerRelayCommand(runtime));
   program.addCommand(policyCommand(runtime));
   program.addCommand(tlsProxyCommand(runtime));
+  program.addCommand(trustCommand(runtime));
   program.addCommand(tufServerCommand(runtime));
   program.addCommand(verifyCommand(runtime));
   program.addCommand(webhookCommand(runtime));

@@ -1,0 +1,129 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+
+import test, { type ExecutionContext } from 'ava';
+
+import { trustCommand } from '../../appliance/commands/trust.ts';
+import { type AdjustableClock, clockAt } from '../../appliance/kernel/clock.ts';
+import { silentLog } from '../../appliance/kernel/log.ts';
+import type { Runtime } from '../../appliance/runtime.ts';
+import { followRepository, pinRoot } from '../../trust-root/follow.ts';
+import { nodePaths } from '../../trust-root/generation.ts';
+import { urlTransport } from '../../trust-root/tuf-transport.ts';
+import { START } from './world/repository-world.ts';
+
+const DAY = 86_400_000;
+
+interface Shell {
+  readonly folder: string;
+  readonly clock: AdjustableClock;
+  /** Runs `sealift trust …` and gives what it printed. */
+  readonly run: (...args: string[]) => Promise<string>;
+}
+
+async function shell(t: ExecutionContext): Promise<Shell> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'sealift-trust-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const clock = clockAt(START);
+  await writeFile(path.join(folder, 'policies.json'), '{"schemaVersion":1,"policies":[]}');
+  const run = async (...args: string[]): Promise<string> => {
+    let out = '';
+    const sink = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        out += chunk.toString();
+        done();
+      },
+    });
+    const runtime: Runtime = {
+      clock,
+      log: silentLog,
+      stdout: sink,
+      stderr: sink,
+      env: { SEALIFT_PASSPHRASE: 'correct horse' },
+      cwd: folder,
+      isTty: false,
+      signal: new AbortController().signal,
+    };
+    const command = trustCommand(runtime).exitOverride();
+    await command.parseAsync(args, { from: 'user' });
+    return out;
+  };
+  return { folder, clock, run };
+}
+
+const REPOSITORY = ['--repository', 'repo'];
+const KEYS = ['--keys', 'keys', '--online-keys', 'online'];
+const INIT = ['init', ...REPOSITORY, ...KEYS, '--root-keys', '1-of-2', '--targets-keys', '1-of-1'];
+
+test('init, publish, refresh, status and verify work on one repository', async (t) => {
+  const { folder, clock, run } = await shell(t);
+  t.regex(await run(...INIT), /warning: one root key(?:.|\n)*root v1 is sha256:[0-9a-f]{64}/);
+  t.deepEqual(await readdir(path.join(folder, 'keys')), [
+    'tuf-root-1.key.json',
+    'tuf-root-2.key.json',
+    'tuf-targets-1.key.json',
+    'tuf-upstream-1.key.json',
+  ]);
+  t.regex(await run('publish', ...REPOSITORY, ...KEYS, '--target', 'policies.json=policies.json'), /timestamp v2/);
+  clock.advance(DAY);
+  t.regex(await run('refresh', ...REPOSITORY, '--keys', 'online'), /signed anew: timestamp; 0 old files/);
+  t.regex(await run('refresh', ...REPOSITORY, '--keys', 'online'), /nothing was due/);
+  t.regex(await run('status', ...REPOSITORY), /timestamp +v3 +2026-11-29 +7 d left +ok +1 of 1 +cluster/);
+
+  const paths = nodePaths(path.join(folder, 'node'));
+  await pinRoot(paths, await readFile(path.join(folder, 'repo/1.root.json')));
+  const transport = urlTransport(pathToFileURL(path.join(folder, 'repo')));
+  await followRepository({ paths, transport, clock });
+  t.regex(await run('verify', 'node'), /generation 3(?:.|\n)*target: policies\.json/);
+  t.regex(await run('verify', 'node/generations/000000000003', '--root', 'repo/1.root.json'), /generation 3/);
+});
+
+test('init over a repository is refused, and makes no keys', async (t) => {
+  const { folder, run } = await shell(t);
+  await run(...INIT);
+  const again = INIT.map((arg) => (arg === 'keys' ? 'other' : arg));
+  await t.throwsAsync(() => run(...again), { code: 'REPOSITORY_EXISTS' });
+  t.false((await readdir(folder)).includes('other'));
+});
+
+test('publishing without the offline keys is refused', async (t) => {
+  const { run } = await shell(t);
+  await run(...INIT);
+  const publish = run('publish', ...REPOSITORY, '--keys', 'online', '--online-keys', 'online', '--remove', 'x.json');
+  await t.throwsAsync(() => publish, { code: 'SIGNER_MISSING' });
+});
+
+test('an upstream is captured from its URL', async (t) => {
+  const { folder, run } = await shell(t);
+  await run(...INIT, '--target', 'trusted_root.json=policies.json');
+  const url = pathToFileURL(path.join(folder, 'repo')).href;
+  const printed = await run(
+    'capture',
+    url,
+    '--domain',
+    'site.example',
+    '--root',
+    'repo/1.root.json',
+    '--out',
+    'capsule.json',
+  );
+  t.regex(printed, /site\.example: captured/);
+  t.like(JSON.parse(await readFile(path.join(folder, 'capsule.json'), 'utf8')), {
+    domain: 'site.example',
+    schemaVersion: 1,
+  });
+});
+
+for (const [title, args] of Object.entries({
+  'a threshold above the keys': ['init', ...REPOSITORY, ...KEYS, '--root-keys', '3-of-2'],
+  'a target without a file': ['init', ...REPOSITORY, ...KEYS, '--target', 'policies.json'],
+  'a folder and a cluster at once': ['status', ...REPOSITORY, '--in-cluster'],
+})) {
+  test(`${title} is refused as wrong usage`, async (t) => {
+    const { run } = await shell(t);
+    await t.throwsAsync(() => run(...args), { code: 'CONFIG_INVALID' });
+  });
+}
