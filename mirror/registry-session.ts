@@ -194,7 +194,7 @@ function unauthorized(request: RegistryRequest): MirrorError {
 }
 
 function loginHint({ origin }: RegistryRequest): string {
-  return `docker login ${new URL(origin).host}, and name the config file with --registry-config`;
+  return `docker login ${new URL(origin).host}, and name that docker config file`;
 }
 
 /** The request for people; without the query, where upload sessions keep their state. */
