@@ -35,8 +35,8 @@ export interface Readiness {
 /** What the handler works with. */
 export interface HandlerParts {
   readonly world: WorldSource;
-  /** Says why a ClusterImagePolicy is refused; nothing when it is valid. */
-  readonly policyFault: (object: unknown) => string | undefined;
+  /** Says why a ClusterImagePolicy or a TrustRoot is refused; nothing when it is valid. */
+  readonly documentFault: (object: unknown) => string | undefined;
   readonly readiness: () => Readiness;
   readonly metrics: WebhookMetrics;
   readonly log: Log;
@@ -54,7 +54,7 @@ export function webhookHandler(parts: HandlerParts): WebhookHandler {
   const reviews: Readonly<Record<string, Decider>> = {
     '/validate': async (request, { world }, deadline) => await decideAdmission(request, inputsOf(world, deadline)),
     '/mutate': async (request, { world }, deadline) => await decidePinning(request, inputsOf(world, deadline)),
-    '/validate-policy': async (request, { policyFault }) => decidePolicy(request, policyFault),
+    '/validate-policy': async (request, { documentFault }) => decidePolicy(request, documentFault),
   };
   return async ({ method, url, body }) => {
     const [pathname = '', query = ''] = url.split('?', 2);
@@ -133,11 +133,14 @@ function refusal(error: unknown): Decision {
   return { outcome: { allowed: false, code: isInput ? 400 : 503, message: text }, findings: [] };
 }
 
-function decidePolicy(request: AdmissionRequest, policyFault: HandlerParts['policyFault']): Decision {
+function decidePolicy(request: AdmissionRequest, documentFault: HandlerParts['documentFault']): Decision {
   if (request.operation === 'DELETE' || request.subResource !== '') return { outcome: { allowed: true }, findings: [] };
-  const fault = policyFault(request.object);
+  const fault = documentFault(request.object);
   if (fault === undefined) return { outcome: { allowed: true }, findings: [] };
-  return { outcome: { allowed: false, code: 403, message: `not a valid ClusterImagePolicy: ${fault}` }, findings: [] };
+  return {
+    outcome: { allowed: false, code: 403, message: `not a valid ${request.kind.kind}: ${fault}` },
+    findings: [],
+  };
 }
 
 interface Told {

@@ -1,7 +1,9 @@
 import type { EvidenceIndex } from '../../mirror/evidence-index.ts';
+import type { TrustDomain } from '../../trust-root/trust-domain.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { EvidenceReader } from '../verification/evidence.ts';
 import { policySet } from '../verification/policy-set.ts';
+import { type TrustDomains, trustDomains } from '../verification/trust-domains.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import type { AdmissionWorld, WorldSource } from './admission-world.ts';
 import type { GenerationContents } from './generation-contents.ts';
@@ -16,7 +18,7 @@ import type { ObservedState } from './webhook-metrics.ts';
 /** What a {@link LiveWorld} is made of. */
 export interface LiveWorldParts {
   readonly trust: Pick<TrustSource<GenerationContents>, 'current' | 'fault'>;
-  readonly policies: Pick<PolicySource, 'isSynced' | 'policies' | 'modes' | 'faults'>;
+  readonly policies: Pick<PolicySource, 'isSynced' | 'policies' | 'trustRoots' | 'modes' | 'faults'>;
   readonly registry: RegistrySide | undefined;
   readonly cache: VerdictCache<Verdict>;
   readonly clock: Clock;
@@ -29,6 +31,7 @@ export interface LiveWorldParts {
 export class LiveWorld implements WorldSource, ObservedState {
   readonly #parts: LiveWorldParts;
   #world: AdmissionWorld | undefined;
+  #verifiers: { readonly of: readonly TrustDomain[]; readonly domains: TrustDomains } | undefined;
 
   constructor(parts: LiveWorldParts) {
     this.#parts = parts;
@@ -120,7 +123,7 @@ export class LiveWorld implements WorldSource, ObservedState {
       generation,
       index: contents.index,
       syncedEvidence: readSynced(contents.index),
-      domains: contents.domains,
+      domains: this.#domains([...contents.domains, ...policies.trustRoots()]),
       policies: policySet(policies.policies(), { floor: contents.floorPolicies }),
       modes: policies.modes(),
       registry,
@@ -128,5 +131,15 @@ export class LiveWorld implements WorldSource, ObservedState {
       verify,
       clock,
     });
+  }
+
+  /** Verifiers are made once for the same trust: reading keys and certificates takes a while. The TUF chain's come first. */
+  #domains(wanted: readonly TrustDomain[]): TrustDomains {
+    const known = this.#verifiers;
+    const isSame = known?.of.length === wanted.length && known.of.every((domain, at) => domain === wanted[at]);
+    if (known !== undefined && isSame) return known.domains;
+    const domains = trustDomains(wanted);
+    this.#verifiers = { of: wanted, domains };
+    return domains;
   }
 }

@@ -1,10 +1,15 @@
-import { z } from 'zod';
-
-import { describeError } from '../kernel/coded-error.ts';
+import type { TrustDomain } from '../../trust-root/trust-domain.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { KINDS, type KubeObject } from '../kube/kube-object.ts';
-import { type ImagePolicy, parsePolicy } from '../verification/policy.ts';
+import type { ImagePolicy } from '../verification/policy.ts';
+import {
+  type ReadPolicy,
+  type ReadTrustRoot,
+  readPolicy,
+  readTrustRoot,
+  TRUST_ROOT_KIND,
+} from './cluster-documents.ts';
 import { followObjects } from './followed-objects.ts';
 import { ENFORCE_EVERYWHERE, MODES_CONFIG_MAP, type NamespaceModes, parseNamespaceModes } from './namespace-modes.ts';
 
@@ -18,54 +23,73 @@ export interface PolicySourceOptions {
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+type Objects = ReadonlyMap<string, KubeObject>;
+
 /**
- * The ClusterImagePolicies and the namespaces' modes, as the cluster has them; the last known while it can't be reached.
+ * The ClusterImagePolicies, the TrustRoots and the namespaces' modes, as the cluster has them; the last known while it
+ * can't be reached.
  */
 export class PolicySource {
   readonly #options: PolicySourceOptions;
-  readonly #parsed = new WeakMap<KubeObject, ParsedPolicy>();
-  #policies: readonly ParsedPolicy[] | undefined;
+  readonly #readPolicy: (object: KubeObject) => ReadPolicy;
+  readonly #readTrustRoot: (object: KubeObject) => ReadTrustRoot;
+  #policies: readonly ReadPolicy[] | undefined;
+  #trustRoots: readonly ReadTrustRoot[] | undefined;
   #modes: NamespaceModes | undefined;
   #modesFault: string | undefined;
 
   constructor(options: PolicySourceOptions) {
     this.#options = options;
+    this.#readPolicy = onceEach(readPolicy, options.log);
+    this.#readTrustRoot = onceEach(readTrustRoot, options.log);
   }
 
-  /** Follows both until the signal is aborted. */
+  /** Follows all of them until the signal is aborted. */
   async follow(signal: AbortSignal): Promise<void> {
     const { cluster, log, pause } = this.#options;
     const common = { log, signal, ...(pause === undefined ? {} : { pause }) };
+    const { namespace, name } = MODES_CONFIG_MAP;
     await Promise.all([
       followObjects(cluster, {
         ...common,
         kind: KINDS.clusterImagePolicy,
         onSet: (objects) => {
-          this.#takePolicies(objects);
+          this.#policies = inOrder(objects).map(this.#readPolicy);
+          this.#options.onChange?.();
+        },
+      }),
+      followObjects(cluster, {
+        ...common,
+        kind: TRUST_ROOT_KIND,
+        onSet: (objects) => {
+          this.#trustRoots = inOrder(objects).map(this.#readTrustRoot);
+          this.#options.onChange?.();
         },
       }),
       followObjects(cluster, {
         ...common,
         kind: KINDS.configMap,
-        selection: {
-          namespace: MODES_CONFIG_MAP.namespace,
-          fieldSelector: `metadata.name=${MODES_CONFIG_MAP.name}`,
-        },
+        selection: { namespace, fieldSelector: `metadata.name=${name}` },
         onSet: (objects) => {
-          this.#takeModes(objects.get(MODES_CONFIG_MAP.name));
+          this.#takeModes(objects.get(name));
         },
       }),
     ]);
   }
 
-  /** True once both were read whole. */
+  /** True once all were read whole. */
   isSynced(): boolean {
-    return this.#policies !== undefined && this.#modes !== undefined;
+    return this.#policies !== undefined && this.#trustRoots !== undefined && this.#modes !== undefined;
   }
 
   /** The policies of the cluster, sorted by name. */
   policies(): readonly ImagePolicy[] {
     return (this.#policies ?? []).map(({ policy }) => policy);
+  }
+
+  /** The trust domains that the cluster's TrustRoots make, sorted by name. */
+  trustRoots(): readonly TrustDomain[] {
+    return (this.#trustRoots ?? []).map(({ domain }) => domain).filter((domain) => domain !== undefined);
   }
 
   /** The mode of each namespace; enforced everywhere while that is not known. */
@@ -75,23 +99,8 @@ export class PolicySource {
 
   /** What is wrong with what the cluster holds. */
   faults(): readonly string[] {
-    const policies = (this.#policies ?? []).map(({ fault }) => fault);
-    return [...policies, this.#modesFault, ...this.modes().faults].filter((fault) => fault !== undefined);
-  }
-
-  #takePolicies(objects: ReadonlyMap<string, KubeObject>): void {
-    const byName = [...objects].sort(([a], [b]) => (a < b ? -1 : 1));
-    this.#policies = byName.map(([, object]) => this.#parse(object));
-    this.#options.onChange?.();
-  }
-
-  #parse(object: KubeObject): ParsedPolicy {
-    const known = this.#parsed.get(object);
-    if (known !== undefined) return known;
-    const parsed = readPolicy(object);
-    if (parsed.fault !== undefined) this.#options.log.error('a policy is invalid and refuses', { error: parsed.fault });
-    this.#parsed.set(object, parsed);
-    return parsed;
+    const documents = [...(this.#policies ?? []), ...(this.#trustRoots ?? [])].map(({ fault }) => fault);
+    return [...documents, this.#modesFault, ...this.modes().faults].filter((fault) => fault !== undefined);
   }
 
   #takeModes(configMap: KubeObject | undefined): void {
@@ -104,40 +113,19 @@ export class PolicySource {
   }
 }
 
-interface ParsedPolicy {
-  readonly policy: ImagePolicy;
-  readonly fault?: string;
+function inOrder(objects: Objects): KubeObject[] {
+  return [...objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
 }
 
-/**
- * A policy as the cluster holds it. An invalid one (written while the webhook was not registered) can't be followed and
- * must not be forgotten: it refuses every image that its globs name, or all when these can't be read either.
- */
-function readPolicy(object: KubeObject): ParsedPolicy {
-  try {
-    return { policy: parsePolicy(object) };
-  } catch (error) {
-    const fault = describeError(error);
-    return { fault, policy: refusingPolicy(object, fault) };
-  }
+/** `read`, done once for each version of an object; what is wrong with it is logged then. */
+function onceEach<Read extends { readonly fault?: string }>(read: (object: KubeObject) => Read, log: Log) {
+  const known = new WeakMap<KubeObject, Read>();
+  return (object: KubeObject): Read => {
+    const before = known.get(object);
+    if (before !== undefined) return before;
+    const now = read(object);
+    if (now.fault !== undefined) log.error(`${object.kind} ${object.metadata.name} is invalid`, { error: now.fault });
+    known.set(object, now);
+    return now;
+  };
 }
-
-const globsSchema = z.object({ images: z.array(z.object({ glob: z.string() })).min(1) });
-
-function refusingPolicy({ metadata: { name }, spec }: KubeObject, fault: string): ImagePolicy {
-  const globs = globsSchema.safeParse(spec);
-  const refuse = (images: readonly { glob: string }[]): ImagePolicy =>
-    parsePolicy({
-      apiVersion: KINDS.clusterImagePolicy.apiVersion,
-      kind: KINDS.clusterImagePolicy.kind,
-      metadata: { name },
-      spec: { images, authorities: [{ name: 'invalid', static: { action: 'fail', message: fault.slice(0, 1000) } }] },
-    });
-  try {
-    return refuse(globs.success ? globs.data.images.map(({ glob }) => ({ glob })) : EVERYTHING);
-  } catch {
-    return refuse(EVERYTHING);
-  }
-}
-
-const EVERYTHING = [{ glob: '**' }];

@@ -4,14 +4,13 @@ import { fileBlobStore } from '../../mirror/blob-folder.ts';
 import { readFloor } from '../../trust-root/floor.ts';
 import { nodePaths, verifyGeneration } from '../../trust-root/generation.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { describeError } from '../kernel/coded-error.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Cluster } from '../kube/cluster.ts';
-import { parsePolicy } from '../verification/policy.ts';
 import { storedEvidence } from '../verification/stored-evidence.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import { verifyImage } from '../verification/verify-image.ts';
 import { CertificateReload, readServingPair } from './certificate-reload.ts';
+import { documentFault } from './cluster-documents.ts';
 import { type GenerationContents, readGeneration } from './generation-contents.ts';
 import { type Readiness, webhookHandler } from './handler.ts';
 import type { RegistrySide } from './judging-world.ts';
@@ -91,7 +90,7 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
     const { ready, details } = live.readiness();
     return signal.aborted ? { ready: false, details: { ...details, ending: true } } : { ready, details };
   };
-  const handler = webhookHandler({ world: live, policyFault, readiness, metrics: webhookMetrics(live), log });
+  const handler = webhookHandler({ world: live, documentFault, readiness, metrics: webhookMetrics(live), log });
   const server = await startServer({ ...options.listen, pair, handler, log });
   const reload = new CertificateReload({ folder: tlsFolder, served: pair }, server, log);
   log.info('listening', { host: server.host, port: server.port });
@@ -137,16 +136,6 @@ function registrySide({ registry, clock }: WebhookOptions): ClosableRegistry | u
 }
 
 type ClosableRegistry = RegistrySide & { readonly close: () => Promise<void> };
-
-/** Why a ClusterImagePolicy would not be followed; nothing for one that would. */
-function policyFault(object: unknown): string | undefined {
-  try {
-    parsePolicy(object);
-    return undefined;
-  } catch (error) {
-    return describeError(error);
-  }
-}
 
 async function endedAfter(server: RunningServer, options: WebhookOptions): Promise<void> {
   const { signal, lameDuckMs = LAME_DUCK_MS, log } = options;

@@ -7,8 +7,9 @@ import type { KubeObject } from '../../appliance/kube/kube-object.ts';
 
 const FOLDER = path.resolve(import.meta.dirname, '..', '..', 'charts', 'webhook');
 
-/** The file with the chart's CustomResourceDefinition. */
+/** The files with the chart's CustomResourceDefinitions. */
 export const POLICY_CRD = path.join(FOLDER, 'crds', 'clusterimagepolicies.yaml');
+export const TRUST_ROOT_CRD = path.join(FOLDER, 'crds', 'trustroots.yaml');
 
 /** Renders charts/webhook into sealift-system with `values` over its defaults. Rejects with helm's words. */
 export async function renderWebhook(helm: string, values: Readonly<Record<string, unknown>>): Promise<KubeObject[]> {

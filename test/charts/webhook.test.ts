@@ -92,7 +92,7 @@ test('it may read policies and the ConfigMaps of its own namespace, and nothing 
   const rules = (kind: string): unknown => ofKind(objects, kind)[0]?.['rules'];
   const verbs = ['get', 'list', 'watch'];
   t.deepEqual(rules('ClusterRole'), [
-    { apiGroups: ['policy.sigstore.dev'], resources: ['clusterimagepolicies'], verbs },
+    { apiGroups: ['policy.sigstore.dev'], resources: ['clusterimagepolicies', 'trustroots'], verbs },
   ]);
   t.deepEqual(rules('Role'), [{ apiGroups: [''], resources: ['configmaps'], verbs }]);
 });

@@ -9,8 +9,8 @@ import { load, loadAll } from 'js-yaml';
 import type { Cluster } from '../../../appliance/kube/cluster.ts';
 import { connectCluster } from '../../../appliance/kube/connect.ts';
 import { KINDS, type KubeObject, refOf } from '../../../appliance/kube/kube-object.ts';
-import { parsePolicy } from '../../../appliance/verification/policy.ts';
-import { POLICY_CRD, renderWebhook } from '../../charts/webhook-chart.ts';
+import { documentFault, TRUST_ROOT_KIND } from '../../../appliance/webhook/cluster-documents.ts';
+import { POLICY_CRD, renderWebhook, TRUST_ROOT_CRD } from '../../charts/webhook-chart.ts';
 import { apiServerBinaries, startApiServer } from '../../support/api-server.ts';
 import { builtHelm } from '../../support/helm-template.ts';
 import { groupKind, podSpec, WORKLOAD_KINDS, workload } from './support/reviews.ts';
@@ -26,22 +26,13 @@ const INVENTORY = testDigest('sealift');
 
 const VECTORS = path.resolve(import.meta.dirname, '../../../../shared/vectors/policy-controller');
 
-/** ClusterImagePolicies of upstream's test data, by file. */
+/** ClusterImagePolicies and TrustRoots of upstream's test data, by file. */
 function upstreamPolicies(folder: string): [string, KubeObject][] {
   return readdirSync(path.join(VECTORS, folder)).flatMap((file) =>
     (loadAll(readFileSync(path.join(VECTORS, folder, file), 'utf8')) as (KubeObject | null)[])
-      .filter((document) => document?.kind === KINDS.clusterImagePolicy.kind)
+      .filter((document) => document?.kind === KINDS.clusterImagePolicy.kind || document?.kind === TRUST_ROOT_KIND.kind)
       .map((document): [string, KubeObject] => [file, document as KubeObject]),
   );
-}
-
-function isFollowed(document: KubeObject): boolean {
-  try {
-    parsePolicy(document);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 type Site = Awaited<ReturnType<typeof site>>;
@@ -83,7 +74,9 @@ ava.before(async (t) => {
   teardowns.push(async () => await server.stop());
   const cluster = connectCluster({ kubeconfig: server.kubeconfig });
   for (const name of [...EXEMPT, 'shop', 'lab']) await namespace(cluster, name);
-  await cluster.apply(load(await readFile(POLICY_CRD, 'utf8')) as KubeObject);
+  for (const crd of [POLICY_CRD, TRUST_ROOT_CRD]) {
+    await cluster.apply(load(await readFile(crd, 'utf8')) as KubeObject);
+  }
   const world = await site({ teardown: (fn) => teardowns.push(async () => await fn()) }, cluster);
   const digests = {
     good: await world.pushed('ghcr.io/team/good', true),
@@ -271,14 +264,14 @@ test('a policy written to the cluster is followed; an invalid one is refused, al
   await cluster.delete({ kind: KINDS.clusterImagePolicy, name: 'quay' });
 });
 
-for (const folder of ['valid', 'invalid', 'empty-authorities']) {
+for (const folder of ['valid', 'invalid', 'empty-authorities', 'trustroot/valid', 'trustroot/e2e']) {
   const documents = existsSync(path.join(VECTORS, folder)) ? upstreamPolicies(folder) : [];
   (documents.length === 0 ? ava.skip : test)(
     `upstream's documents in ${folder}/: the API server takes exactly those that the verifier follows`,
     async (t) => {
       const { cluster } = here();
       for (const [file, document] of documents) {
-        const followed = isFollowed(document);
+        const followed = documentFault(document) === undefined;
         const taken = await cluster.create({ ...document, metadata: { name: document.metadata.name } }).then(
           async (created) => await cluster.delete(refOf(created)),
           () => false,

@@ -44,7 +44,7 @@ test('/mutate pins a Pod', async (t) => {
 });
 
 test('/validate-policy refuses with the reason, and lets a DELETE pass', async (t) => {
-  const handler = testHandler({ policyFault: () => 'spec.images: missing' });
+  const handler = testHandler({ documentFault: () => 'spec.images: missing' });
   const request = createRequest('ClusterImagePolicy', {});
   t.regex(
     (await post('/validate-policy', reviewBody(request), handler)).response.status?.message ?? '',

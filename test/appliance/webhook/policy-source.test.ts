@@ -4,7 +4,9 @@ import { silentLog } from '../../../appliance/kernel/log.ts';
 import { MemoryCluster } from '../../../appliance/kube/cluster-memory.ts';
 import { KINDS, type KubeObject } from '../../../appliance/kube/kube-object.ts';
 import { matchingPolicies } from '../../../appliance/verification/match-policy.ts';
+import { TRUST_ROOT_KIND } from '../../../appliance/webhook/cluster-documents.ts';
 import { PolicySource } from '../../../appliance/webhook/policy-source.ts';
+import { generateKey, publicKeyDer } from '../../../trust-root/keys.ts';
 
 function policy(name: string, spec: unknown = passing('**')): KubeObject {
   return { ...KINDS.clusterImagePolicy, metadata: { name }, spec };
@@ -93,4 +95,28 @@ for (const spec of [undefined, {}, { images: 'x' }, { images: [] }, { images: [{
     await until(() => source.isSynced());
     t.is(matchingPolicies(source.policies(), 'any.example/a').length, 1);
   });
+}
+
+test('a TrustRoot with keys is a trust domain, one that names a repository is not, an invalid one is told', async (t) => {
+  const key = publicKeyDer(generateKey('p256')).toString('base64');
+  const log = { baseURL: 'https://rekor.example', hashAlgorithm: 'sha-256', publicKey: pemOf(key) };
+  const cluster = new MemoryCluster();
+  const trustRoot = async (name: string, spec: unknown) =>
+    await cluster.create({ ...TRUST_ROOT_KIND, metadata: { name }, spec });
+  await cluster.create(modes({}));
+  await trustRoot('keys', { sigstoreKeys: { tLogs: [log] } });
+  await trustRoot('remote', { remote: { root: 'e30=', mirror: 'https://tuf.example' } });
+  await trustRoot('broken', { sigstoreKeys: { tLogs: [{ ...log, publicKey: 'e30=' }] } });
+  const { source, until } = follow(t, cluster);
+  await until(() => source.isSynced());
+  t.deepEqual(
+    source.trustRoots().map(({ name }) => name),
+    ['keys'],
+  );
+  t.is(source.faults().length, 1);
+  t.regex(source.faults()[0] ?? '', /TrustRoot broken/);
+});
+
+function pemOf(base64: string): string {
+  return Buffer.from(`-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`).toString('base64');
 }

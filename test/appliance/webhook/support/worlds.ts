@@ -54,7 +54,7 @@ export function testHandler(parts: Partial<HandlerParts> = {}): WebhookHandler {
   const zero = (): number => 0;
   return webhookHandler({
     world: { current: () => world },
-    policyFault: () => undefined,
+    documentFault: () => undefined,
     readiness: () => ({ ready: true, details: { generation: 12 } }),
     metrics: webhookMetrics({
       generation: () => 12,
