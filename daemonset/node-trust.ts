@@ -193,6 +193,10 @@ function codesOf(error: unknown): string[] {
 }
 
 function detailOf(error: unknown): string {
+  // What kept a generation from being written says more than that it was not written.
+  if (error instanceof TrustRootError && error.code === 'STORE_FAILED' && error.cause instanceof CodedError) {
+    return detailOf(error.cause);
+  }
   const [code] = codesOf(error);
   return `${code === undefined ? '' : `${code}: `}${describeError(error)}`;
 }

@@ -68,7 +68,7 @@ test('a second look at an unchanged registry asks for tags only', async (t) => {
   t.deepEqual(await scan.scan(), first);
   t.deepEqual(
     registry.requests.filter((request) => request.startsWith('GET')),
-    ['GET /v2/_catalog?n=1000', 'GET /v2/ghcr.io/acme/app/tags/list'],
+    ['GET /v2/_catalog?n=1000', 'GET /v2/ghcr.io/acme/app/tags/list?n=1000'],
   );
 });
 
