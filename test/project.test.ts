@@ -22,3 +22,26 @@ test('Taskfile.yml offers every npm script', (t) => {
     [],
   );
 });
+
+interface LockFile {
+  readonly packages: Readonly<Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>>;
+}
+
+test('the lock file holds every platform package that it names, so that npm ci takes it', (t) => {
+  const text = readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8');
+  const { packages } = JSON.parse(text) as LockFile;
+  const missing = Object.entries(packages).flatMap(([place, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !placesOf(name, place).some((at) => at in packages)),
+  );
+  t.deepEqual(missing, []);
+});
+
+/** Where Node looks for `name` from a package: its own node_modules, then those of every folder above it. */
+function placesOf(name: string, from: string): string[] {
+  const nested = from.split('/node_modules/');
+  const above = nested.map((_, index) => nested.slice(0, nested.length - index).join('/node_modules/'));
+  return [
+    ...above.filter((folder) => folder !== '').map((folder) => `${folder}/node_modules/${name}`),
+    `node_modules/${name}`,
+  ];
+}
