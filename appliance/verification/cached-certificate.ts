@@ -40,6 +40,10 @@ export class CachedCertificate extends X509Certificate {
     return this.#key;
   }
 
+  override clone(): X509Certificate {
+    return X509Certificate.parse(Buffer.from(this.der));
+  }
+
   override equals(other: X509Certificate): boolean {
     return other instanceof CachedCertificate ? this.der.equals(other.der) : super.equals(other);
   }
@@ -58,11 +62,26 @@ export class CachedCertificate extends X509Certificate {
   }
 }
 
-function verifies(certificate: X509Certificate, key: KeyObject): boolean {
+function verifies(certificate: CachedCertificate, key: KeyObject): boolean {
   try {
-    const { signatureAlgorithm, signatureValue, tbsCertificate } = certificate;
-    return verify(signatureAlgorithm, tbsCertificate.toDER(), key, signatureValue);
+    const { signatureAlgorithm, signatureValue } = certificate;
+    return verify(signatureAlgorithm, signedPartOf(certificate.der), key, signatureValue);
   } catch {
     return false;
   }
+}
+
+/** The bytes of the TBSCertificate as they were received: the first element inside of the certificate. */
+function signedPartOf(der: Buffer): Buffer {
+  const start = contentOf(der, 0).start;
+  return der.subarray(start, contentOf(der, start).end);
+}
+
+/** Where the content of the DER element at `at` starts and ends. */
+function contentOf(der: Buffer, at: number): { start: number; end: number } {
+  const first = der.readUInt8(at + 1);
+  const extra = first < 0x80 ? 0 : first & 0x7f;
+  const length = extra === 0 ? first : der.readUIntBE(at + 2, extra);
+  const start = at + 2 + extra;
+  return { start, end: start + length };
 }

@@ -50,7 +50,7 @@ export function transparencyOf(entries: readonly LogEntry[], trust: LogTrust): T
     const level = levelOf(entry, log, trust.anchors);
     if (typeof level !== 'string') return level;
     levels.push(level);
-    keys.add(log.key.export({ type: 'spki', format: 'der' }).toString('base64'));
+    keys.add(log.keyId);
   }
   // Two entries of one log are one witness: what counts is keys.
   const level = levels.reduce<TransparencyLevel>((best, next) => (isAtLeast(next, best) ? next : best), 'none');

@@ -6,6 +6,7 @@ import type { TrustMaterial } from '@sigstore/verify';
 import { describeError } from '../kernel/coded-error.ts';
 import { parseJson } from '../kernel/json.ts';
 import { CachedCertificate } from './cached-certificate.ts';
+import { fingerprintOf } from './public-key.ts';
 import { VerificationError } from './verification-error.ts';
 
 /** A transparency log of a trust domain. */
@@ -16,6 +17,8 @@ export interface TrustedLog {
   /** What entries call the log by. */
   readonly logId: Buffer;
   readonly key: KeyObject;
+  /** Tells one key from another, whatever its log is called. */
+  readonly keyId: string;
   readonly validFor: Window;
 }
 
@@ -76,11 +79,13 @@ function logOf({ baseUrl, publicKey, logId }: LogInstance): TrustedLog {
   const rawBytes = publicKey?.rawBytes;
   if (rawBytes === undefined || logId === undefined) throw new Error(`the log ${baseUrl} has no key or no log id`);
   const url = new URL(baseUrl);
+  const key = publicKeyOf(rawBytes);
   return {
     checkpointName: `${url.host}${url.pathname.replace(/\/$/, '')}`,
     baseUrl,
     logId: logId.keyId,
-    key: publicKeyOf(rawBytes),
+    key,
+    keyId: fingerprintOf(key.export({ type: 'spki', format: 'der' })),
     validFor: windowOf(publicKey?.validFor, `the log ${baseUrl}`),
   };
 }
