@@ -45,6 +45,24 @@ test('tar takes out what was put in', async (t) => {
   t.is(index.manifests.length, 2);
 });
 
+for (const kind of ['ed25519', 'p256'] as const) {
+  test(`a reader in Python, written from the documentation, takes a bundle signed with ${kind} and no other`, async (t) => {
+    if (!(await has(t, '/usr/bin/python3'))) return;
+    const { file, signer, created } = await bundleWorld(t, { kind });
+    const reader = path.join(import.meta.dirname, 'support', 'read_bundle.py');
+    const { stdout } = await run('python3', [reader, file, signer.fingerprint]);
+    const { images } = JSON.parse(stdout) as { images: string[] };
+    t.deepEqual(
+      images,
+      created.inventory.images.map(({ reference }) => reference),
+    );
+    const bytes = await readFile(file);
+    bytes[bytes.byteLength - 3000] = (bytes.at(-3000) ?? 0) ^ 1;
+    await writeFile(file, bytes);
+    await t.throwsAsync(run('python3', [reader, file, signer.fingerprint]));
+  });
+}
+
 test('skopeo finds every image under its full reference, and copies it with its digest', async (t) => {
   if (!(await has(t, '/usr/bin/skopeo'))) return;
   const { file, folder, upstream } = await bundleWorld(t);
