@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { TrustDomain } from '../../trust-root/trust-domain.ts';
 import { type AuthorityInstance, type LogInstance, writeTrustedRoot } from '../../trust-root/trusted-root.ts';
 import { describeError } from '../kernel/coded-error.ts';
+import { parseTrustedRoot } from './trust-material.ts';
 import { VerificationError } from './verification-error.ts';
 
 /**
@@ -76,6 +77,8 @@ export function parseTrustRootObject(document: unknown): TrustRootObject {
       certificateAuthorities: (certificateAuthorities ?? []).map(authorityOf),
       timestampAuthorities: (timestampAuthorities ?? []).map(authorityOf),
     });
+    // Found unfit here, it is one object's fault; found later, it would take every other domain with it.
+    parseTrustedRoot(trustedRoot, name);
     return { kind: 'keys', name, domain: { name, trustedRoot, staleness: {} } };
   } catch (cause) {
     throw invalidTrustRoot(`${name}: ${describeError(cause)}`, cause);

@@ -7,6 +7,7 @@ import { trustDomains } from '../../../appliance/verification/trust-domains.ts';
 import { parseTrustRootObject } from '../../../appliance/verification/trust-root-object.ts';
 import { DEVELOPER, IMAGE, judge, outcomeOf, policyDocument } from '../../support/judge.ts';
 import { pemOf } from '../../support/sigstore/entry-bodies.ts';
+import { newTimestampAuthority } from '../../support/sigstore/timestamp-authority.ts';
 import { type SigstoreWorld, sigstoreWorld } from '../../support/sigstore-world.ts';
 
 const VECTOR = path.join(
@@ -52,6 +53,12 @@ test('a TrustRoot with keys is a trust domain under its own name', async (t) => 
     outcomeOf(await judge(world, [world.signImage(IMAGE, { identity: DEVELOPER })], { documents, domains })),
     'admitted',
   );
+});
+
+test('a TrustRoot whose timestamp authority is for something else is refused by itself', (t) => {
+  const world = sigstoreWorld();
+  const tsa = newTimestampAuthority('careless', world.clock, 'codeSigning');
+  t.throws(() => parseTrustRootObject(trustRootOf({ ...world, tsa })), { code: 'TRUST_ROOT_INVALID' });
 });
 
 test('what the TUF chain vouches for comes before a TrustRoot of the same name', async (t) => {
