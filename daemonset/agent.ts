@@ -2,19 +2,18 @@ import type { Clock } from '../appliance/kernel/clock.ts';
 import { describeError } from '../appliance/kernel/coded-error.ts';
 import type { Log } from '../appliance/kernel/log.ts';
 import { repeat, type Wait } from '../appliance/kernel/repeat.ts';
-import { pinRoot } from '../trust-root/follow.ts';
 import type { NodePaths } from '../trust-root/generation.ts';
 import { featuresOf, versionFromNodeInfo } from './containerd.ts';
 import type { MirrorHosts } from './mirror-hosts.ts';
 import type { NodeConditionWriter } from './node-condition.ts';
 import type { NodeTrust, TrustState } from './node-trust.ts';
+import { ensurePinnedRoot, type RootSource } from './pinned-root.ts';
 import type { TrustReport } from './trust-condition.ts';
 
 /** The parts that an agent drives. */
 export interface AgentParts {
   readonly paths: NodePaths;
-  /** Root v1, checked against the hash that the agent was started with; the node takes it once. */
-  readonly root: Buffer;
+  readonly root: RootSource;
   readonly bootId: string;
   readonly trust: NodeTrust;
   /** Left out where nodes find the registry in another way. */
@@ -51,18 +50,24 @@ export class Agent {
     return this.#status;
   }
 
-  /**
-   * Pins the root and verifies what is on disk, then says so, before anything is asked of the site.
-   * @throws TrustRootError `PINNED_ROOT_DIFFERS` when the node was given another root before.
-   */
+  /** Verifies what is on disk and says so, before anything is asked of the site but, on a new node, its root. */
   async start(): Promise<void> {
-    await pinRoot(this.#parts.paths, this.#parts.root);
-    await this.#conclude(await this.#parts.trust.verifyDisk());
+    await this.#conclude(await this.#rooted(async () => await this.#parts.trust.verifyDisk()));
   }
 
   /** One turn: follow, put right, report. */
   async step(): Promise<void> {
-    await this.#conclude(await this.#parts.trust.follow());
+    await this.#conclude(await this.#rooted(async () => await this.#parts.trust.follow()));
+  }
+
+  /** Without the site's root nothing can be verified; it is looked for at each turn. */
+  async #rooted(look: () => Promise<TrustState>): Promise<TrustState> {
+    try {
+      await ensurePinnedRoot(this.#parts.paths, this.#parts.root);
+    } catch (error) {
+      return { reason: 'NoGeneration', detail: describeError(error) };
+    }
+    return await look();
   }
 
   async #conclude(state: TrustState): Promise<void> {
@@ -113,7 +118,7 @@ export class Agent {
   }
 }
 
-/** Starts an agent and lets it take a step every `everyMs` milliseconds until the signal aborts. @throws those of {@link Agent.start}. */
+/** Starts an agent and lets it take a step every `everyMs` milliseconds until the signal aborts. */
 export async function runAgent(
   agent: Agent,
   pace: { readonly everyMs: number; readonly wait?: Wait },

@@ -12,12 +12,17 @@ import { TrustRootError } from '../trust-root/trust-root-error.ts';
 import { consistentName } from '../trust-root/tuf-client.ts';
 import { EVIDENCE_INDEX_TARGET } from './evidence-first.ts';
 
+/** The keys that the site's state is signed with. */
+export interface SiteStateSigners extends OnlineSigners {
+  readonly siteState: Signer;
+}
+
 /** What the site's state is published with: the online keys and the repository. */
 export interface SitePublisherOptions {
   readonly store: RepositoryStore;
   readonly policy: RepositoryPolicy;
-  readonly online: OnlineSigners;
-  readonly siteState: Signer;
+  /** The online keys as they are now; asked before each publication, since they are rotated. */
+  readonly signers: () => Promise<SiteStateSigners>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -54,8 +59,8 @@ export class SitePublisher {
     }
     try {
       const files = await this.#otherFiles(state);
-      const { siteState: signer } = this.#options;
-      const published = await publishSiteState(this.#context(), state, {
+      const { siteState: signer, ...online } = await this.#options.signers();
+      const published = await publishSiteState(this.#context(online), state, {
         files: files.set(EVIDENCE_INDEX_TARGET, bytes),
         signer,
       });
@@ -69,8 +74,8 @@ export class SitePublisher {
     }
   }
 
-  #context(): PublishContext {
-    const { store, policy, clock, online } = this.#options;
+  #context(online: OnlineSigners): PublishContext {
+    const { store, policy, clock } = this.#options;
     return { store, policy, clock, online };
   }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -66,7 +67,7 @@ export async function agentWorld(t: ExecutionContext): Promise<AgentWorld> {
     newAgent: ({ bootId = BOOT_1, log = silentLog } = {}) =>
       new Agent({
         paths,
-        root,
+        root: { sha256: createHash('sha256').update(root).digest('hex'), candidates: [async () => root] },
         bootId,
         trust: new NodeTrust({ paths, transport, registry: site.client, clock, log }),
         hosts: new MirrorHosts({

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -7,6 +8,9 @@ import { replaceSymlink } from '../../appliance/kernel/atomic-file.ts';
 import { KubeError } from '../../appliance/kube/kube-error.ts';
 import { KINDS } from '../../appliance/kube/kube-object.ts';
 import { probe } from '../../daemonset/health.ts';
+import { hostFiles } from '../../daemonset/host-files.ts';
+import { ensurePinnedRoot } from '../../daemonset/pinned-root.ts';
+import { restoreNode } from '../../daemonset/restore-node.ts';
 import { MemoryRepositoryStore } from '../../trust-root/repository-store-memory.ts';
 import { repositoryWorld } from '../trust-root/world/repository-world.ts';
 import { agentWorld, textOf } from './agent-world.ts';
@@ -256,7 +260,13 @@ test('a node that was given another root keeps its own', async (t) => {
   const world = await agentWorld(t);
   await mkdir(world.paths.base, { recursive: true });
   await writeFile(world.paths.pinnedRoot, (await repositoryWorld()).root);
-  await t.throwsAsync(world.newAgent().start(), { code: 'PINNED_ROOT_DIFFERS' });
+  const other = await readFile(world.paths.pinnedRoot);
+  const agent = world.newAgent();
+  await agent.start();
+  await agent.step();
+  t.is(await world.said(), 'False NoGeneration 0');
+  t.regex(await world.detail(), /this node's root has sha256/);
+  t.deepEqual(await readFile(world.paths.pinnedRoot), other);
 });
 
 test('hosts.toml that can not be written is told, and the node is not called synced', async (t) => {
@@ -323,4 +333,30 @@ test('probes tell whether trust is synced, and whether the agent is stuck', asyn
   t.is(probe(health, '/healthz').status, 500);
   t.is(probe(health, '/x').status, 404);
   t.truthy(await readFile(world.paths.floor));
+});
+
+test('a node that is put back has its own hosts.toml again, and no condition of ours', async (t) => {
+  const world = await agentWorld(t);
+  await mkdir(path.join(world.certs, 'docker.io'));
+  await writeFile(path.join(world.certs, 'docker.io/hosts.toml'), 'original');
+  const agent = world.newAgent();
+  await agent.start();
+  await agent.step();
+  const folders = { certs: hostFiles(world.certs), state: hostFiles(world.paths.base) };
+  t.deepEqual(await restoreNode({ cluster: world.cluster, name: 'node-1', folders }), []);
+  t.is(await world.said(), 'False nothing 0');
+  t.deepEqual(await readdir(world.certs), ['docker.io']);
+  t.is(await textOf(path.join(world.certs, 'docker.io/hosts.toml')), 'original');
+  t.true((await readdir(world.paths.generations)).length > 0);
+});
+
+test('a new node without its root waits for it, and takes no other', async (t) => {
+  const world = await agentWorld(t);
+  const other = (await repositoryWorld()).root;
+  const sha256 = createHash('sha256').update(world.tuf.root).digest('hex');
+  const unreachable = async (): Promise<Buffer> => await Promise.reject(new Error('the TUF server is away'));
+  const given = ensurePinnedRoot(world.paths, { sha256, candidates: [unreachable, async () => other] });
+  await t.throwsAsync(given, { code: 'PINNED_ROOT_WRONG', message: /the TUF server is away/ });
+  await ensurePinnedRoot(world.paths, { sha256, candidates: [unreachable, async () => world.tuf.root] });
+  t.deepEqual(await readFile(world.paths.pinnedRoot), world.tuf.root);
 });

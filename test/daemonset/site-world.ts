@@ -44,8 +44,7 @@ export async function siteWorld(t: ExecutionContext, options: MemoryRegistryOpti
     store,
     clock,
     policy: context.policy,
-    online: keys,
-    siteState: keys.siteState,
+    signers: async () => keys,
     log: silentLog,
   });
   const app = registry.client.repository({ host: 'ghcr.io', repository: 'acme/app' });
