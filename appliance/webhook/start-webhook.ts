@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { fileBlobStore } from '../../mirror/blob-folder.ts';
+import type { EvidenceIndex } from '../../mirror/evidence-index.ts';
 import { readFloor } from '../../trust-root/floor.ts';
 import { nodePaths, verifyGeneration } from '../../trust-root/generation.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { describeError } from '../kernel/coded-error.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { storedEvidence } from '../verification/stored-evidence.ts';
@@ -22,6 +24,7 @@ import { type RunningServer, startServer } from './server.ts';
 import { siteRegistry } from './site-registry.ts';
 import { TrustSource } from './trust-source.ts';
 import { VerdictCache } from './verdict-cache.ts';
+import { LatestRun, warmUp } from './warm-up.ts';
 import { webhookMetrics } from './webhook-metrics.ts';
 
 /** Everything that a webhook is started with. */
@@ -66,14 +69,19 @@ const DRAIN_MS = 10_000;
 export async function startWebhook(options: WebhookOptions): Promise<RunningWebhook> {
   const { clock, log, signal, tlsFolder, cluster } = options;
   const pair = await readServingPair(tlsFolder);
+  const warming = new LatestRun(async (stop) => {
+    await warm(live, trust.current()?.contents.index, { log, stop });
+  });
   const trust = trustOf(options, () => {
     live.trustChanged();
+    warming.request();
   });
   const policies = new PolicySource({
     cluster,
     log,
     onChange: () => {
       live.policiesChanged();
+      warming.request();
     },
   });
   const registry = registrySide(options);
@@ -101,7 +109,7 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
     poll(CERTIFICATE_POLL_MS, async () => await reload.look(), signal),
   ]);
   const ended = endedAfter(server, options).then(async () => {
-    await Promise.all([work, registry?.close()]);
+    await Promise.all([work, warming.stop(), registry?.close()]);
   });
   return { port: server.port, readiness, ended };
 }
@@ -136,6 +144,17 @@ function registrySide({ registry, clock }: WebhookOptions): ClosableRegistry | u
 }
 
 type ClosableRegistry = RegistrySide & { readonly close: () => Promise<void> };
+
+/** Verdicts ahead of time, once there is a world to reach them in. */
+async function warm(live: LiveWorld, index: EvidenceIndex | undefined, { log, stop }: { log: Log; stop: AbortSignal }) {
+  if (index === undefined || !live.readiness().ready) return;
+  try {
+    const verdicts = await warmUp(live.current(), index, stop);
+    if (!stop.aborted && verdicts > 0) log.info('verdicts reached ahead of time', { verdicts });
+  } catch (error) {
+    log.warn('no verdicts ahead of time', { error: describeError(error) });
+  }
+}
 
 async function endedAfter(server: RunningServer, options: WebhookOptions): Promise<void> {
   const { signal, lameDuckMs = LAME_DUCK_MS, log } = options;
