@@ -1,6 +1,8 @@
 import { Command } from '@commander-js/extra-typings';
 
+import { agentCommand } from './commands/agent.ts';
 import { bundleCommand } from './commands/bundle.ts';
+import { controllerCommand } from './commands/controller.ts';
 import { issuerRelayCommand } from './commands/issuer-relay.ts';
 import { policyCommand } from './commands/policy.ts';
 import { tlsProxyCommand } from './commands/tls-proxy.ts';
@@ -21,7 +23,9 @@ export function buildProgram(runtime: Runtime): Command {
       writeErr: (text) => runtime.stderr.write(text),
     })
     .showHelpAfterError('(run with --help for the options)');
+  program.addCommand(agentCommand(runtime));
   program.addCommand(bundleCommand(runtime));
+  program.addCommand(controllerCommand(runtime));
   program.addCommand(issuerRelayCommand(runtime));
   program.addCommand(policyCommand(runtime));
   program.addCommand(tlsProxyCommand(runtime));

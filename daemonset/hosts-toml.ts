@@ -130,6 +130,11 @@ export function dialledHosts(text: string): string[] {
   return [...tables, typeof server === 'string' ? server : '(the upstream registry)'];
 }
 
+/** An IPv6 address as URLs want it, in brackets; anything else as it is. */
+export function withBrackets(address: string): string {
+  return isIP(address) === 6 ? `[${address}]` : address;
+}
+
 function assertAddress(address: string): void {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+))(?::([0-9]{1,5}))?$/.exec(address);
   const [, v6, host, port] = match ?? [];
