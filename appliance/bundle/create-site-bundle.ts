@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { getCACertificates } from 'node:tls';
 
 import { type AttachmentSource, attachmentOfBytes, attachmentOfFile } from '../../mirror/attachment.ts';
 import { closureOf } from '../../mirror/closure.ts';
@@ -167,7 +168,9 @@ async function clientFor({ registries }: BundleConfig, { signal, retry }: Create
   return registryClient({
     mirrors,
     ...(configFile === undefined ? {} : { credentials: await dockerConfigCredentials(configFile) }),
-    ...(caFile === undefined ? {} : { ca: await readFile(caFile, 'utf8') }),
+    ...(caFile === undefined
+      ? {}
+      : { ca: [...getCACertificates('default'), await readFile(caFile, 'utf8')].join('\n') }),
     ...(signal === undefined ? {} : { signal }),
     ...(retry === undefined ? {} : { retry }),
   });
