@@ -17,7 +17,7 @@ export function foreignIdentity(leaf: LeafCertificate, wanted: readonly WantedId
 }
 
 function describe(wanted: Wanted): string {
-  return wanted.kind === 'exact' ? quoted(wanted.text) : `/${wanted.pattern.source.slice(0, 200)}/`;
+  return wanted.kind === 'exact' ? quoted(wanted.text) : `the pattern ${wanted.pattern.source.slice(0, 200)}`;
 }
 
 function quoted(text: string): string {

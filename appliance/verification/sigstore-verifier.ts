@@ -264,7 +264,7 @@ function judgeLogs(entity: SignedEntity, { material, anchors, demands, leaf }: L
   if (!isAtLeast(result.level, demands.transparency)) {
     return refused(
       'TRANSPARENCY_TOO_LOW',
-      `its log entry is only ${result.level}, and the policy takes ${demands.transparency} or better`,
+      `its log entry is only ${result.level}, and the policy takes ${demands.transparency} or better (annotation sealift.dev/minimum-transparency)`,
     );
   }
   const wanted = demands.distinctLogs ?? 1;
