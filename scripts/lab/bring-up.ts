@@ -4,6 +4,7 @@ import { addonManifests } from './addons.ts';
 import { ensureBinaries } from './build-binaries.ts';
 import { cacheFolder } from './cache.ts';
 import { makeCgroup } from './cgroups.ts';
+import { connectedMissing, prepareConnected, startConnected } from './connected/connected.ts';
 import { startControlPlane } from './control-plane.ts';
 import { placeCgroup } from './daemon.ts';
 import { ensureDebianPackages } from './debian-packages.ts';
@@ -46,10 +47,17 @@ export async function bringUp(name: string, progress: Progress): Promise<LabStat
   await step('Debian packages', () => ensureDebianPackages(undefined, say));
   const binaries = await step('programs', () => ensureBinaries(LAB_BINARIES, { say }));
   const archives = await step('images', () => ensureLabImages(binaries));
+  // Outside of the lock: the first time it builds for minutes.
+  await step('what the connected side is made of', () => prepareConnected(say));
   const onWait = () => say('waiting for another lab to come up or go down');
   return await withFileLock(
     path.join(cacheFolder(), 'lab.lock'),
-    () => bringUpSite({ layout, binaries, archives }, progress),
+    async () => {
+      const lab = await bringUpSite({ layout, binaries, archives }, progress);
+      if ((await connectedMissing(layout)).length === 0) return lab;
+      await step('connected side', () => startConnected(name, progress));
+      return await loadLab(name);
+    },
     onWait,
   );
 }
