@@ -6,6 +6,7 @@ import type { AdmissionWorld } from './admission-world.ts';
 import { denialMessage, isAdmitted, refusalWarnings, verdictWarnings } from './denial-message.ts';
 import type { WorkloadImage } from './images-in-workload.ts';
 import { type ImageFinding, judgeImages, within } from './judge-images.ts';
+import type { NamespaceMode } from './namespace-modes.ts';
 import { pinOperation } from './pin-digest.ts';
 
 /** An outcome, and what it rests on, for the log. */
@@ -47,9 +48,10 @@ export async function decideAdmission(request: AdmissionRequest, inputs: Decisio
   const images = addedImages(request);
   if (images.length === 0) return PASSED;
   const { world, deadline } = inputs;
-  const task = { images, workload: workloadFacts(request), mustBePinned: request.kind.kind === 'Pod' };
-  const findings = await judgeImages(task, world, deadline);
-  const outcome = outcomeOf(findings, world.modeOf(request.namespace));
+  const mode = world.modeOf(request.namespace);
+  const mustBePinned = request.kind.kind === 'Pod' && mode === 'enforce';
+  const findings = await judgeImages({ images, workload: workloadFacts(request), mustBePinned }, world, deadline);
+  const outcome = outcomeOf(findings, mode);
   return {
     findings,
     outcome: { ...outcome, auditAnnotations: { ...auditOf(findings), generation: String(world.generation) } },
@@ -57,11 +59,13 @@ export async function decideAdmission(request: AdmissionRequest, inputs: Decisio
 }
 
 /**
- * Pins the images that a Pod would add, by a patch. Other kinds keep what their authors wrote; a reference that can't be
- * resolved stays, and validation, which runs after all mutation, says why. Mutation itself refuses nothing.
+ * Pins the images that a Pod would add, by a patch. Other kinds keep what their authors wrote, and so does everything in
+ * a namespace in warn mode, where nothing may behave differently. A reference that can't be resolved stays, and
+ * validation, which runs after all mutation, says why. Mutation itself refuses nothing.
  */
 export async function decidePinning(request: AdmissionRequest, inputs: DecisionInputs): Promise<Decision> {
   if (request.kind.kind !== 'Pod' || request.kind.group !== '' || IMAGELESS.has(request.subResource)) return PASSED;
+  if (inputs.world.modeOf(request.namespace) === 'warn') return PASSED;
   const operations = await Promise.all(
     addedImages(request).map(async (image) => await pinned(image, inputs).catch(() => undefined)),
   );
@@ -78,7 +82,7 @@ async function pinned(
   return pinOperation(pointer, reference, await within(world.digestOf(reference), deadline));
 }
 
-function outcomeOf(findings: readonly ImageFinding[], mode: 'enforce' | 'warn'): AdmissionOutcome {
+function outcomeOf(findings: readonly ImageFinding[], mode: NamespaceMode): AdmissionOutcome {
   const warnings = verdictWarnings(findings);
   if (findings.every(isAdmitted)) return { allowed: true, warnings };
   if (mode === 'warn') return { allowed: true, warnings: [...refusalWarnings(findings), ...warnings] };

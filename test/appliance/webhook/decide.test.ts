@@ -186,3 +186,10 @@ test('pinning an ephemeral container patches only that one', async (t) => {
     ['/spec/ephemeralContainers/0/image'],
   );
 });
+
+test('in a namespace in warn mode nothing is pinned, and a tag is judged by the digest that it stands for', async (t) => {
+  const pod = (image: string) => createRequest('Pod', workload('Pod', podSpec(image)), { namespace: 'lenient' });
+  t.is((await decidePinning(pod('example.com/x/good:1'), inputs())).outcome.patch, undefined);
+  t.like((await decideAdmission(pod('example.com/x/good:1'), inputs())).outcome, { allowed: true, warnings: [] });
+  t.regex((await decideAdmission(pod('example.com/x/bad:1'), inputs())).outcome.warnings?.[0] ?? '', /NO_SIGNATURE/);
+});
