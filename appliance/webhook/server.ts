@@ -13,6 +13,8 @@ import type { WebhookHandler, WebhookResponse } from './handler.ts';
 export interface RunningServer extends PairHolder {
   readonly host: string;
   readonly port: number;
+  /** From now on every answer closes its connection, so that clients turn to another replica. */
+  retire(): void;
   /** Takes no new connection, lets requests under way end within `graceMs`, then cuts what is left. */
   drain(graceMs: number): Promise<void>;
 }
@@ -32,7 +34,11 @@ const LIMITS = {
   headersTimeout: 5000,
   /** A whole request, header and body; the API server's own longest patience is 30 s. */
   requestTimeout: 10_000,
-  keepAliveTimeout: 65_000,
+  /**
+   * Longer than the API server keeps an idle connection (90 s): were it closed here first, a review sent at that moment
+   * would fail, since Go's client does not repeat a POST.
+   */
+  keepAliveTimeout: 120_000,
   connectionsCheckingInterval: 1000,
 } as const;
 const MAX_CONNECTIONS = 1024;
@@ -43,6 +49,7 @@ export async function startServer({ host, port, pair, handler, log }: ServerOpti
   const server = createServer({ ...LIMITS, ...pair, minVersion: 'TLSv1.2' });
   server.maxConnections = MAX_CONNECTIONS;
   let underWay = 0;
+  let isRetired = false;
   server.on('request', (request, response) => {
     underWay += 1;
     response.once('close', () => {
@@ -51,7 +58,7 @@ export async function startServer({ host, port, pair, handler, log }: ServerOpti
     const answer = underWay > MAX_UNDER_WAY ? refused(503, 'too many requests at once') : respond(request, handler);
     answer
       .then((ready) => {
-        send(response, ready, server.listening);
+        send(response, ready, !isRetired && server.listening);
       })
       .catch((error: unknown) => {
         log.warn('a request broke off', { error: describeError(error) });
@@ -69,6 +76,9 @@ export async function startServer({ host, port, pair, handler, log }: ServerOpti
     port: address.port,
     setSecureContext: ({ cert, key }) => {
       server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+    },
+    retire: () => {
+      isRetired = true;
     },
     drain: async (graceMs) => {
       await drain(server, graceMs);

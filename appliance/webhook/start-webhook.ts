@@ -160,6 +160,7 @@ async function endedAfter(server: RunningServer, options: WebhookOptions): Promi
   const { signal, lameDuckMs = LAME_DUCK_MS, log } = options;
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   log.info('ending');
+  server.retire();
   await delay(lameDuckMs);
   await server.drain(DRAIN_MS);
 }

@@ -12,6 +12,7 @@ export type WebhookErrorCode =
   | 'TRUST_EXPIRED'
   | 'ROOT_MISMATCH'
   | 'CERTIFICATE_INVALID'
+  | 'WEBHOOK_UNREACHABLE'
   | 'CONFIG_INVALID';
 
 /** An error of the admission webhook. */

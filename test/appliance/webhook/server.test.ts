@@ -23,18 +23,20 @@ interface Answer {
   readonly status: number;
   readonly body: string;
   readonly fingerprint: string;
+  readonly connection: string | undefined;
 }
 
 function ask(port: number, options: https.RequestOptions & { ca: string }, body?: Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = https.request({ host: '127.0.0.1', port, agent: false, ...options }, (response) => {
       const { socket } = response;
+      const { connection } = response.headers;
       const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
       const fingerprint = certificate?.fingerprint256 ?? '';
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString(), fingerprint }),
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString(), fingerprint, connection }),
       );
     });
     request.on('error', reject);
@@ -86,6 +88,17 @@ test('a new certificate is served without a restart, the old one until then', as
   t.true(await reload.look());
   t.not((await ask(port, options)).fingerprint, before.fingerprint);
   t.false(await reload.look());
+});
+
+test('a server that retires answers, and closes each connection after it', async (t) => {
+  const { tls, server, port } = await serve(t);
+  const agent = new https.Agent({ keepAlive: true });
+  t.teardown(() => agent.destroy());
+  const reused = async () => await ask(port, { ca: tls.ca, path: '/healthz', agent });
+  t.is((await reused()).connection, 'keep-alive');
+  server.retire();
+  t.is((await reused()).connection, 'close');
+  t.is((await reused()).status, 200);
 });
 
 test('draining lets a request under way end', async (t) => {
