@@ -143,7 +143,57 @@ export function tufValues(config: ApplianceConfig, { images, podAnnotations }: V
   return { image: imageValue(images, IMAGES.sealift), replicas: config.replicas.tuf, podAnnotations };
 }
 
+/** Values of chart `webhook`, registered with the API server. */
+export function webhookValues(
+  config: ApplianceConfig,
+  context: ValuesContext & {
+    /** Hex sha256 of root v1. */
+    readonly rootSha256: string;
+    /** base64 of the site CA in PEM. */
+    readonly caBundle: string;
+    readonly kubeSystemImages: readonly string[];
+  },
+): Values {
+  const { images, podAnnotations, rootSha256, caBundle, kubeSystemImages } = context;
+  const registry = registryHost(config);
+  return {
+    image: imageValue(images, IMAGES.sealift),
+    replicas: config.replicas.webhook,
+    rootSha256,
+    caBundle,
+    register: true,
+    stateDir: config.nodes.stateDir,
+    registry: { url: `https://${registry}`, names: [registry] },
+    inventory: { digests: [...new Set(images.map(({ digest }) => digest))].sort(), kubeSystemImages },
+    podAnnotations,
+  };
+}
+
 /** The host that nodes and the webhook reach the site's registry at. */
 export function registryHost(config: ApplianceConfig): string {
   return config.registry.kind === 'external' ? config.registry.host : host(config, 'registry', SEALIFT_NAMESPACE);
+}
+
+/** Values of chart `node-agent`. */
+export function nodeAgentValues(
+  config: ApplianceConfig,
+  context: ValuesContext & {
+    /** Hex sha256 of root v1. */
+    readonly rootSha256: string;
+    /** The registry as nodes reach it: they don't ask the cluster's DNS. */
+    readonly registryAddress: string;
+    /** Registry hosts that lead to the site's registry. */
+    readonly mirrorHosts: readonly string[];
+  },
+): Values {
+  const { images, podAnnotations, rootSha256, registryAddress, mirrorHosts } = context;
+  return {
+    image: imageValue(images, IMAGES.sealift),
+    rootSha256,
+    tufUrl: `https://${host(config, 'tuf')}`,
+    registry: { url: `https://${registryHost(config)}`, address: registryAddress, hosts: mirrorHosts },
+    stateDir: config.nodes.stateDir,
+    certsDir: config.nodes.containerdConfigPath,
+    podAnnotations,
+  };
 }

@@ -44,6 +44,7 @@ type Container = z.infer<typeof containerSchema>;
 
 const MAX_PODS = 3;
 const MAX_EVENTS = 5;
+const MAX_LINES = 80;
 const LOG_LINES = 12;
 
 /** Why pods don't run, for a person who reads it on a console: states, events and the last lines of their logs. */
@@ -54,7 +55,7 @@ export async function diagnosePods(cluster: Cluster, selection: PodSelection): P
     const unwell = pods.filter((pod) => !isReady(pod)).slice(0, MAX_PODS);
     const lines: string[] = [];
     for (const pod of unwell) lines.push(...(await diagnosePod(cluster, pod)));
-    return lines;
+    return lines.slice(0, MAX_LINES);
   } catch {
     // The failure that is being explained may well be that the cluster can't be reached.
     return [];

@@ -1,10 +1,12 @@
 import type { KeyObject } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { parseKeyFile, readKeyFile, writeKeyFile } from '../../trust-root/key-file.ts';
 import { generateKey, type KeyAlgorithm } from '../../trust-root/keys.ts';
 import { InstallerError } from './installer-error.ts';
+
+const SUFFIX = '.key.json';
 
 /** How {@link KeyVault} gets at the keys. */
 export interface KeyVaultOptions {
@@ -64,8 +66,31 @@ export class KeyVault {
     return this.#keep(name, key);
   }
 
+  /** True when there is any key file. */
+  async hasAny(): Promise<boolean> {
+    return (await this.#names()).length > 0;
+  }
+
+  /**
+   * Gets the passphrase now, while the terminal is free, instead of in the middle of a step; and tries it on a key that is
+   * there, so that no key is ever sealed with another passphrase than its neighbours.
+   */
+  async unlock(): Promise<void> {
+    await this.#askOnce();
+    const [first] = await this.#names();
+    if (first !== undefined) await this.open(first);
+  }
+
+  async #names(): Promise<string[]> {
+    const entries = await readdir(this.folder).catch(() => []);
+    return entries
+      .filter((entry) => entry.endsWith(SUFFIX))
+      .map((entry) => entry.slice(0, -SUFFIX.length))
+      .sort();
+  }
+
   #file(name: string): string {
-    return path.join(this.folder, `${name}.key.json`);
+    return path.join(this.folder, `${name}${SUFFIX}`);
   }
 
   #keep(name: string, key: KeyObject): KeyObject {

@@ -1,7 +1,5 @@
-import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 
 import { serializeEvidenceIndex } from '../../mirror/evidence-index.ts';
 import type { Attachment, InventoryImage } from '../../mirror/inventory.ts';
@@ -17,6 +15,7 @@ import type { BundledCapsule, BundledImage, InstallBundle, RegistryTarget } from
 import { InstallerError } from './installer-error.ts';
 
 const MAX_CHART_BYTES = 16 * 1024 * 1024;
+const MAX_PROGRAM_BYTES = 512 * 1024 * 1024;
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 interface Content {
@@ -149,6 +148,9 @@ export async function takeProgram(
     });
   }
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-  await pipeline(reader.streamBlob(found.descriptor.digest), createWriteStream(file, { mode: 0o700 }));
+  // Read whole, so that its digest is checked once more at the moment when it becomes a program.
+  await writeFile(file, await reader.readBlob(found.descriptor.digest, { maxBytes: MAX_PROGRAM_BYTES }), {
+    mode: 0o700,
+  });
   return file;
 }

@@ -5,7 +5,7 @@ import { InstallerError } from '../installer-error.ts';
 import { type CheckResult, preflightChecks } from '../preflight-checks.ts';
 import { MANAGED } from '../secrets.ts';
 import { SEALIFT, STACK } from '../site-names.ts';
-import { DONE, type InstallWorld, missing, type Step, type Tell } from '../step.ts';
+import type { InstallWorld, Tell } from '../step.ts';
 
 /** What the installer does, one question for each kind of right. */
 export const NEEDED_RIGHTS: readonly AccessQuestion[] = [
@@ -84,25 +84,19 @@ async function proveBinding(world: InstallWorld, tell: Tell): Promise<void> {
   }
 }
 
-/** Looks at the cluster; refuses before anything is changed. */
-export const preflight: Step = {
-  id: 'preflight',
-  title: 'Cluster can take the site',
-  look: async (world) => {
-    const failed = (await runChecks(world)).filter(({ outcome }) => outcome === 'fail');
-    if (failed.length > 0) return missing(failed.map(({ message }) => message).join('; '));
-    return (await hasVolumes(world)) ? DONE : missing('a volume must bind');
-  },
-  act: async (world, tell) => {
-    const results = await runChecks(world);
-    for (const { outcome, message } of results) tell(`${outcome === 'ok' ? '' : `${outcome}: `}${message}`);
-    const failed = results.filter(({ outcome }) => outcome === 'fail');
-    if (failed.length > 0) {
-      const lines = failed.map(({ message, fix }) => `\n  ${message}${fix === undefined ? '' : `\n    next: ${fix}`}`);
-      throw new InstallerError('PREFLIGHT_FAILED', `the cluster can't take the site yet:${lines.join('')}`, {
-        fix: 'put these right and run the same command again; nothing was changed',
-      });
-    }
-    await proveBinding(world, tell);
-  },
-};
+/**
+ * Judges the cluster before the site is changed. Until the site has volumes, one is bound and taken away again.
+ * @throws InstallerError `PREFLIGHT_FAILED` with everything that is wrong.
+ */
+export async function preflight(world: InstallWorld, tell: Tell): Promise<void> {
+  const results = await runChecks(world);
+  for (const { outcome, message } of results) tell(`${outcome === 'ok' ? '' : `${outcome}: `}${message}`);
+  const failed = results.filter(({ outcome }) => outcome === 'fail');
+  if (failed.length > 0) {
+    const lines = failed.map(({ message, fix }) => `\n  ${message}${fix === undefined ? '' : `\n    next: ${fix}`}`);
+    throw new InstallerError('PREFLIGHT_FAILED', `the cluster can't take the site yet:${lines.join('')}`, {
+      fix: 'put these right and run the same command again; nothing was changed',
+    });
+  }
+  await proveBinding(world, tell);
+}

@@ -37,6 +37,7 @@ interface DerivedParts {
 }
 
 async function lookAtParts(world: InstallWorld, { secret, data }: DerivedParts): Promise<Look> {
+  if ((await readSecret(world.cluster, secret)) === undefined) return missing(`Secret ${secret.name}`);
   const wanted = await data(world);
   if (wanted === undefined) return missing('the logs');
   const present = await readSecret(world.cluster, secret);
