@@ -1,0 +1,9 @@
+import test from 'ava';
+
+import { bundleProofs } from '../support/bundle-proofs.ts';
+import { installProofs } from '../support/install-proofs.ts';
+import { declareProofs } from '../support/proofs.ts';
+import { signingProofs } from '../support/signing-proofs.ts';
+import { enterWorld } from '../support/world.ts';
+
+declareProofs(test, [...bundleProofs, ...installProofs, ...signingProofs], enterWorld);
