@@ -30,6 +30,7 @@ import { type InventorySigner, signInventory } from './inventory-signature.ts';
 import { MirrorError } from './mirror-error.ts';
 import { layoutIndex, OCI_LAYOUT } from './oci-layout.ts';
 import { memberBytes, TAR_BLOCK, tarHeader } from './tar.ts';
+import { writeAt, writeStreamAt } from './write-at.ts';
 
 /** How far a transfer is. Bytes never go backwards. */
 export interface ByteProgress {
@@ -86,11 +87,11 @@ export async function createBundle(
   const bytes = base + bodyBytes(inventory.members);
   if (options.overwrite !== true) await assertAbsent(file);
   await writePartial(file, bytes, async (handle) => {
-    await writeAll(handle, tarHeader(INVENTORY_PATH, inventoryBytes.byteLength), 0);
-    await writeAll(handle, inventoryBytes, TAR_BLOCK);
+    await writeAt(handle, tarHeader(INVENTORY_PATH, inventoryBytes.byteLength), 0);
+    await writeAt(handle, inventoryBytes, TAR_BLOCK);
     const signatureAt = memberBytes(inventoryBytes.byteLength);
-    await writeAll(handle, tarHeader(SIGNATURE_PATH, signatureBytes.byteLength), signatureAt);
-    await writeAll(handle, signatureBytes, signatureAt + TAR_BLOCK);
+    await writeAt(handle, tarHeader(SIGNATURE_PATH, signatureBytes.byteLength), signatureAt);
+    await writeAt(handle, signatureBytes, signatureAt + TAR_BLOCK);
     await writeMembers({ handle, base, sources }, inventory, options);
   });
   return { path: file, bytes, inventory };
@@ -184,17 +185,17 @@ async function writeMembers(
   const stopping = new AbortController();
   const stop = signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]);
   const writeOne = async ({ path: name, size, offset }: InventoryMember): Promise<void> => {
-    await writeAll(handle, tarHeader(name, size), base + offset - TAR_BLOCK);
-    let position = base + offset;
+    await writeAt(handle, tarHeader(name, size), base + offset - TAR_BLOCK);
     const source = sources.get(name);
     if (source === undefined) throw new MirrorError('BUNDLE_WRITE_FAILED', `nothing gives the content of ${name}`);
-    for await (const chunk of source.open()) {
-      if (stop.aborted) throw new MirrorError('INTERRUPTED', 'interrupted');
-      await writeAll(handle, chunk, position);
-      position += chunk.byteLength;
-      doneBytes += chunk.byteLength;
-      onProgress?.({ doneBytes, totalBytes });
-    }
+    await writeStreamAt(handle, source.open(), {
+      position: base + offset,
+      onWritten: (bytes) => {
+        if (stop.aborted) throw new MirrorError('INTERRUPTED', 'interrupted');
+        doneBytes += bytes;
+        onProgress?.({ doneBytes, totalBytes });
+      },
+    });
   };
   // Large ones first, so that the last minutes are not spent on one stream.
   const bySize = members.toSorted((a, b) => b.size - a.size);
@@ -204,14 +205,6 @@ async function writeMembers(
       throw error;
     });
   });
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.byteLength - written, position + written);
-    written += bytesWritten;
-  }
 }
 
 async function assertAbsent(file: string): Promise<void> {

@@ -27,7 +27,8 @@ export interface PublishPlan {
   /** Each blob with the repositories that need it. */
   readonly blobs: ReadonlyMap<Digest, { readonly descriptor: Descriptor; readonly repositories: ReadonlySet<string> }>;
   readonly images: readonly PlannedManifest[];
-  readonly indexes: readonly PlannedManifest[];
+  /** Rounds of indexes: those that hold other indexes come after them. */
+  readonly indexes: readonly (readonly PlannedManifest[])[];
   readonly evidence: readonly PlannedManifest[];
   readonly referrers: readonly PlannedReferrers[];
   readonly evidenceTags: readonly PlannedTag[];
@@ -52,13 +53,34 @@ export async function publishPlan(evidence: EvidenceIndex, read: ReadManifest): 
       await planner.imageTag(name.slice(0, colon), name.slice(colon + 1), { digest, mediaType: image.mediaType });
     }
   }
-  return planner;
+  return { ...planner.plan, indexes: inRounds(planner.indexes) };
 }
 
-class Planner implements PublishPlan {
+interface PlannedIndex extends PlannedManifest {
+  readonly children: readonly Digest[];
+}
+
+/** Puts indexes into rounds, each of which needs only the ones before it. */
+function inRounds(indexes: readonly PlannedIndex[]): PlannedIndex[][] {
+  const rounds: PlannedIndex[][] = [];
+  let left = indexes;
+  while (left.length > 0) {
+    const waiting = new Set(left.map(({ repository, descriptor }) => `${repository}@${descriptor.digest}`));
+    const ready = left.filter(
+      ({ repository, children }) => !children.some((child) => waiting.has(`${repository}@${child}`)),
+    );
+    // A digest can't be part of what it is the digest of: there is always one that waits for none.
+    if (ready.length === 0) return [...rounds, [...left]];
+    rounds.push(ready);
+    left = left.filter((index) => !ready.includes(index));
+  }
+  return rounds;
+}
+
+class Planner {
   readonly blobs = new Map<Digest, { descriptor: Descriptor; repositories: Set<string> }>();
   readonly images: PlannedManifest[] = [];
-  readonly indexes: PlannedManifest[] = [];
+  readonly indexes: PlannedIndex[] = [];
   readonly evidence: PlannedManifest[] = [];
   readonly referrers: PlannedReferrers[] = [];
   readonly evidenceTags: PlannedTag[] = [];
@@ -69,10 +91,15 @@ class Planner implements PublishPlan {
     this.#read = read;
   }
 
-  async image(repository: string, digest: Digest, { mediaType, evidence }: EvidenceImage): Promise<void> {
+  get plan(): Omit<PublishPlan, 'indexes'> {
+    const { blobs, images, evidence, referrers, evidenceTags, imageTags } = this;
+    return { blobs, images, evidence, referrers, evidenceTags, imageTags };
+  }
+
+  async image(repository: string, digest: Digest, { mediaType, children, evidence }: EvidenceImage): Promise<void> {
     const manifest = await this.#read({ digest, mediaType });
     const planned = { repository, descriptor: { mediaType, digest, size: manifest.bytes } };
-    if (manifest.kind === 'index') this.indexes.push(planned);
+    if (manifest.kind === 'index') this.indexes.push({ ...planned, children });
     else this.images.push(planned);
     this.#needBlobs(repository, manifest);
     const referring: Descriptor[] = [];

@@ -59,7 +59,7 @@ export async function publishBundle(
     onProgress?.({ doneBytes, totalBytes });
   });
   // An index is refused before its children are there, and evidence that is an index before its own.
-  for (const stage of [plan.images, withoutIndexes(plan.evidence), plan.indexes, plan.evidence]) {
+  for (const stage of [plan.images, withoutIndexes(plan.evidence), ...plan.indexes, plan.evidence]) {
     await forEachLimited(stage, concurrency, async (planned) => await publishing.manifest(planned));
   }
   await forEachLimited(plan.referrers, concurrency, async (planned) => await publishing.referrers(planned));

@@ -1,12 +1,24 @@
+import path from 'node:path';
+
 import test from 'ava';
 import { parseImageReference } from '../../appliance/kernel/image-reference.ts';
 import { closureOf } from '../../mirror/closure.ts';
+import { createBundle } from '../../mirror/create-bundle.ts';
 import { serializeEvidenceIndex } from '../../mirror/evidence-index.ts';
 import { MEDIA } from '../../mirror/oci-types.ts';
 import { openBundle } from '../../mirror/open-bundle.ts';
 import { publishBundle } from '../../mirror/publish.ts';
-import { imageOf, manifestOf, push, schemeTag } from './support/images.ts';
-import { APP, type BundleWorld, bundleWorld, IMAGES, registryWorld } from './support/world.ts';
+import { imageOf, indexOf, manifestOf, push, schemeTag } from './support/images.ts';
+import {
+  APP,
+  type BundleWorld,
+  bundleWorld,
+  contentOf,
+  IMAGES,
+  newSigner,
+  registryWorld,
+  temporaryFolder,
+} from './support/world.ts';
 
 async function opened(t: Parameters<typeof bundleWorld>[0], { file, signer }: BundleWorld) {
   const reader = await openBundle(file, { trustedKeys: [signer.fingerprint] });
@@ -93,4 +105,25 @@ test('progress counts every byte', async (t) => {
   const seen: { doneBytes: number; totalBytes: number }[] = [];
   await publishBundle(await opened(t, world), site.client, { onProgress: (progress) => seen.push(progress) });
   t.is(seen.at(-1)?.doneBytes, seen.at(-1)?.totalBytes);
+});
+
+test('an index of indexes goes in after those that it holds', async (t) => {
+  const upstream = await registryWorld(t);
+  const reference = parseImageReference('ghcr.io/acme/nested:v1');
+  const repository = upstream.client.repository(reference);
+  const children = { 'linux/amd64': imageOf('amd'), 'linux/arm64': imageOf('arm') };
+  for (const child of Object.values(children)) await push(repository, child);
+  const inner = indexOf(children);
+  await repository.putManifest(inner.descriptor.digest, inner);
+  const outer = { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [inner.descriptor] };
+  await repository.putManifest('v1', manifestOf(outer, MEDIA.ociIndex));
+  const closure = await closureOf(upstream.client, [reference]);
+  const signer = newSigner();
+  const file = path.join(await temporaryFolder(t), 'nested.tar');
+  await createBundle(file, contentOf(closure), { signer });
+  const reader = await openBundle(file, { trustedKeys: [signer.fingerprint] });
+  t.teardown(async () => await reader.close());
+  const site = await registryWorld(t);
+  await publishBundle(reader, site.client);
+  t.true(await site.client.repository(reference).hasManifest('v1'));
 });
