@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import type { VerifiedGeneration } from './generation.ts';
+
 import { writeClientTrustConfig } from './signing-config.ts';
 
 /** What a developer on the site needs besides the trust material. */
@@ -10,8 +12,6 @@ export interface KitInputs {
   readonly siteCa: string;
   /** Where the repository is served, e.g. `https://tuf.sigstore-system.svc.cluster.local`. */
   readonly repositoryUrl: string;
-  /** The site's services, for the environment file. */
-  readonly services: { readonly fulcioUrl: string; readonly rekorUrl: string; readonly tsaUrl: string };
 }
 
 /**
@@ -30,19 +30,31 @@ export async function clientKit(generation: VerifiedGeneration, inputs: KitInput
     ['signing_config.v0.2.json', signingConfig],
     ['client_trust_config.json', writeClientTrustConfig(trustedRoot, signingConfig)],
     ['site-ca.pem', Buffer.from(inputs.siteCa)],
-    ['sigstore.env', Buffer.from(environment(inputs, checksum))],
+    ['sigstore.env', Buffer.from(environment(inputs, checksum, servicesOf(signingConfig)))],
     ['README.txt', Buffer.from(commands(inputs, checksum))],
   ]);
 }
 
-function environment({ repositoryUrl, services }: KitInputs, checksum: string): string {
+const services = z.object({ url: z.string() }).array();
+const signingConfigServices = z.object({ caUrls: services, rekorTlogUrls: services, tsaUrls: services });
+type Services = z.output<typeof signingConfigServices>;
+
+function servicesOf(signingConfig: Buffer): Services {
+  return signingConfigServices.parse(JSON.parse(signingConfig.toString('utf8')));
+}
+
+function environment(
+  { repositoryUrl }: KitInputs,
+  checksum: string,
+  { caUrls, rekorTlogUrls, tsaUrls }: Services,
+): string {
   return [
     `TUF_MIRROR=${repositoryUrl}`,
     'TUF_ROOT_JSON=root.json',
     `SEALIFT_ROOT_SHA256=${checksum}`,
-    `FULCIO_URL=${services.fulcioUrl}`,
-    `REKOR_URL=${services.rekorUrl}`,
-    `TSA_URL=${services.tsaUrl}`,
+    `FULCIO_URL=${caUrls[0]?.url ?? ''}`,
+    `REKOR_URL=${rekorTlogUrls[0]?.url ?? ''}`,
+    `TSA_URL=${tsaUrls[0]?.url ?? ''}`,
     'SSL_CERT_FILE=site-ca.pem',
     'NODE_EXTRA_CA_CERTS=site-ca.pem',
     'REQUESTS_CA_BUNDLE=site-ca.pem',

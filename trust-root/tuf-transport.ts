@@ -47,10 +47,10 @@ export function urlTransport(repository: URL, options: UrlTransportOptions = {})
     fetch: async ({ kind, path, maxBytes }) => {
       const url = kind === 'metadata' ? metadataUrl(base, path) : targetUrl(targets, path);
       const response = await boundedFetch(url, { maxBytes, ...extra }).catch((cause: unknown) => {
-        throw fetchFailed(url.href, describeError(cause), cause);
+        throw fetchFailed(describeError(cause), cause);
       });
       if (response.status === 404 || response.status === 403) return undefined;
-      if (response.status !== 200) throw fetchFailed(url.href, `the server answered ${response.status}`);
+      if (response.status !== 200) throw fetchFailed(`${url.href}: the server answered ${response.status}`);
       return response.body;
     },
   };
@@ -63,16 +63,16 @@ export function storeTransport(store: RepositoryStore): TufTransport {
       const name = kind === 'metadata' ? encodeURIComponent(path) : `targets/${path}`;
       const bytes = await store.read(name);
       if (bytes !== undefined && bytes.byteLength > maxBytes) {
-        throw fetchFailed(name, `more than the ${maxBytes} bytes that are taken`);
+        throw fetchFailed(`${name}: more than the ${maxBytes} bytes that are taken`);
       }
       return bytes;
     },
   };
 }
 
-function fetchFailed(what: string, reason: string, cause?: unknown): TrustRootError {
+function fetchFailed(reason: string, cause?: unknown): TrustRootError {
   const tooLarge = cause instanceof KernelError && cause.code === 'TOO_LARGE';
-  return new TrustRootError('FETCH_FAILED', `${what}: ${reason}`, {
+  return new TrustRootError('FETCH_FAILED', reason, {
     cause,
     // A repository that answers without end is not one that can't be reached.
     ...(tooLarge ? { exitCode: 3 } : {}),

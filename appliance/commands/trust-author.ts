@@ -4,9 +4,11 @@ import { Command, Option } from '@commander-js/extra-typings';
 
 import { digestOf } from '../kernel/digest.ts';
 import type { Runtime } from '../runtime.ts';
-import { initTrust, parseKeyCount, publishTrust, readTargets } from '../trust/author.ts';
+import { initTrust, parseKeyCount, publishTrust } from '../trust/author.ts';
 import { readPassphrase } from '../trust/key-folder.ts';
-import { openRepository, withRepositoryFlags } from '../trust/repository-location.ts';
+import { readTargets } from '../trust/read-inputs.ts';
+import { openRepository } from '../trust/repository-location.ts';
+import { expiriesOf, withRepositoryFlags } from './trust-flags.ts';
 
 const KEYS = 'folder of the passphrase-encrypted offline keys';
 const ONLINE = 'folder of the online keys, as the cluster has them in a Secret';
@@ -37,6 +39,7 @@ export function trustInitCommand(runtime: Runtime) {
       const root = await initTrust({
         store: openRepository(runtime, options),
         clock: runtime.clock,
+        policy: await expiriesOf(runtime, options),
         keyFolder: inCwd(options.keys),
         onlineKeyFolder: inCwd(options.onlineKeys),
         passphrase: await readPassphrase(runtime, options.passphraseFile),
@@ -66,6 +69,7 @@ export function trustPublishCommand(runtime: Runtime) {
       const published = await publishTrust({
         store: openRepository(runtime, options),
         clock: runtime.clock,
+        policy: await expiriesOf(runtime, options),
         keyFolder: inCwd(options.keys),
         onlineKeyFolder: inCwd(options.onlineKeys),
         passphrase: await readPassphrase(runtime, options.passphraseFile),

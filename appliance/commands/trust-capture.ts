@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { Command } from '@commander-js/extra-typings';
@@ -9,6 +8,7 @@ import { urlTransport } from '../../trust-root/tuf-transport.ts';
 import { writeFileAtomic } from '../kernel/atomic-file.ts';
 import { digestOf } from '../kernel/digest.ts';
 import type { Runtime } from '../runtime.ts';
+import { readInput } from '../trust/read-inputs.ts';
 
 /** `sealift trust capture`: an upstream's trust as a capsule, on the connected side. */
 export function trustCaptureCommand(runtime: Runtime) {
@@ -33,10 +33,4 @@ export function trustCaptureCommand(runtime: Runtime) {
 function parseUrl(text: string): URL {
   if (URL.canParse(text)) return new URL(text);
   throw new TrustRootError('CONFIG_INVALID', `${JSON.stringify(text)}: not a URL`);
-}
-
-function readInput(file: string): Promise<Buffer> {
-  return readFile(file).catch((cause: unknown) => {
-    throw new TrustRootError('CONFIG_INVALID', `${file}: could not be read`, { cause });
-  });
 }

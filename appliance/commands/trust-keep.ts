@@ -3,14 +3,14 @@ import path from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 
 import { statusOf } from '../../trust-root/refresh.ts';
-import { DEFAULT_POLICY } from '../../trust-root/repository-policy.ts';
 import { loadRepository } from '../../trust-root/repository-state.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Runtime } from '../runtime.ts';
 import { checkGeneration, generationLines } from '../trust/check-generation.ts';
 import { refreshTrust, rolesToActOn, statusLines } from '../trust/keep-current.ts';
 import { readOnlineKeys } from '../trust/key-folder.ts';
-import { openRepository, withRepositoryFlags } from '../trust/repository-location.ts';
+import { openRepository } from '../trust/repository-location.ts';
+import { expiriesOf, withRepositoryFlags } from './trust-flags.ts';
 
 /** `sealift trust refresh`: signs anew what is due. The cluster's CronJob runs it. */
 export function trustRefreshCommand(runtime: Runtime) {
@@ -20,8 +20,9 @@ export function trustRefreshCommand(runtime: Runtime) {
     .requiredOption('--keys <folder>', 'folder with snapshot.pem, timestamp.pem and site-state.pem')
     .action(async (options) => {
       const store = openRepository(runtime, options);
+      const policy = await expiriesOf(runtime, options);
       const signers = await readOnlineKeys(path.resolve(runtime.cwd, options.keys));
-      const { published, pruned, roles } = await refreshTrust({ store, clock: runtime.clock, signers });
+      const { published, pruned, roles } = await refreshTrust({ store, clock: runtime.clock, policy, signers });
       const signed = published === undefined ? 'nothing was due' : `signed anew: ${published.roles.join(', ')}`;
       runtime.stdout.write(`${signed}; ${pruned} old files removed\n`);
       for (const { role, expires } of rolesToActOn(roles)) {
@@ -36,7 +37,7 @@ export function trustStatusCommand(runtime: Runtime) {
     .option('--json', 'print JSON')
     .action(async (options) => {
       const state = await loadRepository(openRepository(runtime, options));
-      const roles = statusOf(state, DEFAULT_POLICY, runtime.clock.now());
+      const roles = statusOf(state, await expiriesOf(runtime, options), runtime.clock.now());
       const lines = options.json === true ? [JSON.stringify(roles, undefined, 2)] : statusLines(roles);
       runtime.stdout.write(`${lines.join('\n')}\n`);
       const due = rolesToActOn(roles);

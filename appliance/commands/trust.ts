@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime.ts';
 import { trustInitCommand, trustPublishCommand } from './trust-author.ts';
 import { trustCaptureCommand } from './trust-capture.ts';
 import { trustRefreshCommand, trustStatusCommand, trustVerifyCommand } from './trust-keep.ts';
+import { trustKitCommand } from './trust-kit.ts';
 
 /** `sealift trust`: the site's trust root. */
 export function trustCommand(runtime: Runtime): Command {
@@ -13,6 +14,7 @@ export function trustCommand(runtime: Runtime): Command {
   command.addCommand(trustRefreshCommand(runtime));
   command.addCommand(trustStatusCommand(runtime));
   command.addCommand(trustCaptureCommand(runtime));
+  command.addCommand(trustKitCommand(runtime));
   command.addCommand(trustVerifyCommand(runtime));
   return command;
 }

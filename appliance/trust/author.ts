@@ -1,13 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-
 import { initialiseRepository, type RepositoryKeys, type RoleSigners } from '../../trust-root/initialise.ts';
 import type { KeyAlgorithm } from '../../trust-root/keys.ts';
 import { type PublishContext, type Published, publishTargets } from '../../trust-root/publish.ts';
-import { DEFAULT_POLICY } from '../../trust-root/repository-policy.ts';
+import type { RepositoryPolicy } from '../../trust-root/repository-policy.ts';
 import { loadRepository } from '../../trust-root/repository-state.ts';
 import type { RepositoryStore } from '../../trust-root/repository-store.ts';
-import { type TargetContent, targetContent } from '../../trust-root/target-content.ts';
+import type { TargetContent } from '../../trust-root/target-content.ts';
 import { TrustRootError } from '../../trust-root/trust-root-error.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { makeOfflineKeys, makeOnlineKeys, type OfflineRole, openOfflineKeys, readOnlineKeys } from './key-folder.ts';
@@ -32,6 +29,7 @@ export function parseKeyCount(text: string): KeyCount {
 export interface InitRequest {
   readonly store: RepositoryStore;
   readonly clock: Clock;
+  readonly policy: RepositoryPolicy;
   readonly keyFolder: string;
   readonly onlineKeyFolder: string;
   readonly passphrase: string;
@@ -42,7 +40,7 @@ export interface InitRequest {
 
 /** Makes all keys and a repository. @returns root v1. */
 export async function initTrust(request: InitRequest): Promise<Buffer> {
-  const { store, clock, keyFolder, onlineKeyFolder, passphrase, algorithm, counts, targets } = request;
+  const { store, clock, policy, keyFolder, onlineKeyFolder, passphrase, algorithm, counts, targets } = request;
   // Keys are never left behind for a repository that can't be made.
   if ((await store.read('1.root.json')) !== undefined) {
     throw new TrustRootError(
@@ -57,13 +55,14 @@ export async function initTrust(request: InitRequest): Promise<Buffer> {
   const [root, top, upstream] = [await offline('root'), await offline('targets'), await offline('upstream')];
   const { snapshot, timestamp, 'site-state': siteState } = await makeOnlineKeys(onlineKeyFolder, algorithm);
   const keys: RepositoryKeys = { root, targets: top, upstream, snapshot, timestamp, siteState };
-  return initialiseRepository(store, { keys, policy: DEFAULT_POLICY, clock, targets });
+  return initialiseRepository(store, { keys, policy, clock, targets });
 }
 
 /** A change of the top-level targets, and where the keys are. */
 export interface PublishRequest {
   readonly store: RepositoryStore;
   readonly clock: Clock;
+  readonly policy: RepositoryPolicy;
   readonly keyFolder: string;
   readonly onlineKeyFolder: string;
   readonly passphrase: string;
@@ -73,10 +72,10 @@ export interface PublishRequest {
 
 /** Publishes top-level targets with the offline keys. */
 export async function publishTrust(request: PublishRequest): Promise<Published> {
-  const { store, clock, keyFolder, onlineKeyFolder, passphrase, set, remove } = request;
+  const { store, clock, policy, keyFolder, onlineKeyFolder, passphrase, set, remove } = request;
   const context: PublishContext = {
     store,
-    policy: DEFAULT_POLICY,
+    policy,
     clock,
     online: await readOnlineKeys(onlineKeyFolder),
   };
@@ -84,20 +83,4 @@ export async function publishTrust(request: PublishRequest): Promise<Published> 
   const count = state.root.roles.targets.threshold;
   const signers = await openOfflineKeys(keyFolder, { role: 'targets', count }, passphrase);
   return publishTargets(context, state, { change: { set, remove }, signers });
-}
-
-/** Reads `NAME=FILE` arguments into targets. @throws TrustRootError `CONFIG_INVALID`. */
-export async function readTargets(entries: readonly string[], cwd: string): Promise<Map<string, TargetContent>> {
-  const targets = new Map<string, TargetContent>();
-  for (const entry of entries) {
-    const [, name, file] = /^([^=]+)=(.+)$/.exec(entry) ?? [];
-    if (name === undefined || file === undefined) {
-      throw new TrustRootError('CONFIG_INVALID', `${JSON.stringify(entry)}: not NAME=FILE`);
-    }
-    const bytes = await readFile(path.resolve(cwd, file)).catch((cause: unknown) => {
-      throw new TrustRootError('CONFIG_INVALID', `${file}: could not be read`, { cause });
-    });
-    targets.set(name, targetContent(bytes));
-  }
-  return targets;
 }

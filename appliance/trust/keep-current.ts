@@ -1,7 +1,7 @@
 import { pruneRepository } from '../../trust-root/prune.ts';
 import type { Published } from '../../trust-root/publish.ts';
 import { type RoleStatus, refreshRepository, statusOf } from '../../trust-root/refresh.ts';
-import { DEFAULT_POLICY } from '../../trust-root/repository-policy.ts';
+import type { RepositoryPolicy } from '../../trust-root/repository-policy.ts';
 import { loadRepository } from '../../trust-root/repository-state.ts';
 import type { RepositoryStore } from '../../trust-root/repository-store.ts';
 import type { Signer } from '../../trust-root/signer.ts';
@@ -13,6 +13,7 @@ import type { OnlineRole } from './key-folder.ts';
 export interface RefreshRequest {
   readonly store: RepositoryStore;
   readonly clock: Clock;
+  readonly policy: RepositoryPolicy;
   readonly signers: Readonly<Record<OnlineRole, Signer>>;
 }
 
@@ -33,12 +34,12 @@ export async function refreshTrust(request: RefreshRequest): Promise<Refreshed> 
   });
   const state = await loadRepository(request.store);
   const pruned = await pruneRepository(request.store, state);
-  return { published, pruned: pruned.length, roles: statusOf(state, DEFAULT_POLICY, request.clock.now()) };
+  return { published, pruned: pruned.length, roles: statusOf(state, request.policy, request.clock.now()) };
 }
 
-async function signDue({ store, clock, signers }: RefreshRequest): Promise<Published | undefined> {
+async function signDue({ store, clock, policy, signers }: RefreshRequest): Promise<Published | undefined> {
   const { snapshot, timestamp, 'site-state': siteState } = signers;
-  const context = { store, policy: DEFAULT_POLICY, clock, online: { snapshot, timestamp } };
+  const context = { store, policy, clock, online: { snapshot, timestamp } };
   return refreshRepository(context, await loadRepository(store), { siteState });
 }
 

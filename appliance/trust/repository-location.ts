@@ -1,6 +1,5 @@
 import path from 'node:path';
 
-import type { Command } from '@commander-js/extra-typings';
 import type { RepositoryStore } from '../../trust-root/repository-store.ts';
 import { FileRepositoryStore } from '../../trust-root/repository-store-files.ts';
 import { TrustRootError } from '../../trust-root/trust-root-error.ts';
@@ -15,18 +14,6 @@ export interface RepositoryLocation {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly namespace: string;
-}
-
-/** Adds the flags that say where the repository is. */
-export function withRepositoryFlags<Args extends unknown[], Options extends Record<string, unknown>>(
-  command: Command<Args, Options>,
-) {
-  return command
-    .option('--repository <folder>', 'a repository in a folder; else the one in the cluster')
-    .option('--in-cluster', "reach the cluster with this pod's own account")
-    .option('--kubeconfig <file>', 'kubeconfig of the cluster')
-    .option('--context <name>', 'context of the kubeconfig')
-    .option('--namespace <name>', 'namespace that holds the repository', 'sigstore-system');
 }
 
 /** Opens the repository. @throws TrustRootError `CONFIG_INVALID` for flags that contradict one another; KubeError. */

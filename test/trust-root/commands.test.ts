@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -115,6 +116,54 @@ test('an upstream is captured from its URL', async (t) => {
     domain: 'site.example',
     schemaVersion: 1,
   });
+});
+
+test('the client kit holds the pinned root with its checksum, and the documents', async (t) => {
+  const { folder, clock, run } = await shell(t);
+  const config = {
+    caUrls: [{ url: 'https://fulcio.example' }],
+    rekorTlogUrls: [{ url: 'https://rekor.example' }],
+    tsaUrls: [],
+  };
+  await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
+  await run(...INIT, '--target', 'trusted_root.json=policies.json', 'signing_config.v0.2.json=config.json');
+  const paths = nodePaths(path.join(folder, 'node'));
+  const root = await readFile(path.join(folder, 'repo/1.root.json'));
+  await pinRoot(paths, root);
+  await followRepository({ paths, transport: urlTransport(pathToFileURL(path.join(folder, 'repo'))), clock });
+  const from = [
+    '--from',
+    'node',
+    '--root',
+    'repo/1.root.json',
+    '--ca',
+    'policies.json',
+    '--url',
+    'https://tuf.example',
+  ];
+  t.regex(await run('kit', 'kit', ...from), /8 files/);
+  const checksum = createHash('sha256').update(root).digest('hex');
+  t.is(await readFile(path.join(folder, 'kit/root.json.sha256'), 'utf8'), `${checksum}  root.json\n`);
+  const environment = await readFile(path.join(folder, 'kit/sigstore.env'), 'utf8');
+  t.regex(environment, /FULCIO_URL=https:\/\/fulcio\.example\nREKOR_URL=https:\/\/rekor\.example\n/);
+});
+
+test('expiries from a file are kept to', async (t) => {
+  const { folder, run } = await shell(t);
+  const expiries = { timestamp: { expiryDays: 3, signAtDaysLeft: 2 }, root: { expiryDays: 90, signAtDaysLeft: 30 } };
+  await writeFile(path.join(folder, 'expiries.json'), JSON.stringify(expiries));
+  await run(...INIT, '--expiries', 'expiries.json');
+  const roles = JSON.parse(await run('status', ...REPOSITORY, '--expiries', 'expiries.json', '--json')) as object[];
+  t.like(roles[0], { role: 'timestamp', daysLeft: 3, condition: 'ok' });
+  t.like(
+    roles.find((row) => 'role' in row && row.role === 'root'),
+    { daysLeft: 90 },
+  );
+  await writeFile(
+    path.join(folder, 'expiries.json'),
+    JSON.stringify({ timestamp: { expiryDays: 1, signAtDaysLeft: 2 } }),
+  );
+  await t.throwsAsync(() => run('status', ...REPOSITORY, '--expiries', 'expiries.json'), { code: 'CONFIG_INVALID' });
 });
 
 for (const [title, args] of Object.entries({
