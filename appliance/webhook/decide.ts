@@ -1,4 +1,3 @@
-import { type ImageReference, parseImageReference } from '../kernel/image-reference.ts';
 import type { WorkloadFacts } from '../verification/match-policy.ts';
 import { addedImages } from './added-images.ts';
 import type { AdmissionOutcome, AdmissionRequest, PatchOperation } from './admission-review.ts';
@@ -8,6 +7,7 @@ import type { WorkloadImage } from './images-in-workload.ts';
 import { type ImageFinding, judgeImages, within } from './judge-images.ts';
 import type { NamespaceMode } from './namespace-modes.ts';
 import { pinOperation } from './pin-digest.ts';
+import { readImage } from './read-image.ts';
 
 /** An outcome, and what it rests on, for the log. */
 export interface Decision {
@@ -77,7 +77,7 @@ async function pinned(
   { image, pointer }: WorkloadImage,
   { world, deadline }: DecisionInputs,
 ): Promise<PatchOperation | undefined> {
-  const reference: ImageReference = parseImageReference(image);
+  const reference = readImage(image);
   if (reference.digest !== undefined) return undefined;
   return pinOperation(pointer, reference, await within(world.digestOf(reference), deadline));
 }

@@ -1,10 +1,11 @@
 import { describeError } from '../kernel/coded-error.ts';
 import type { Digest } from '../kernel/digest.ts';
-import { type ImageReference, parseImageReference } from '../kernel/image-reference.ts';
+import type { ImageReference } from '../kernel/image-reference.ts';
 import type { WorkloadFacts } from '../verification/match-policy.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import type { AdmissionWorld } from './admission-world.ts';
 import type { WorkloadImage } from './images-in-workload.ts';
+import { readImage } from './read-image.ts';
 import { toldError, WebhookError } from './webhook-error.ts';
 
 /** What came out for one image of a workload. */
@@ -43,7 +44,7 @@ async function judgeImage(named: WorkloadImage, context: JudgingContext): Promis
   if (image === '') return { kind: 'unusable', place, image, code: 'NO_IMAGE', message: 'names no image' };
   let reference: ImageReference;
   try {
-    reference = parseImageReference(image);
+    reference = readImage(image);
   } catch (error) {
     return { kind: 'unusable', place, image, code: 'REFERENCE_INVALID', message: describeError(error) };
   }

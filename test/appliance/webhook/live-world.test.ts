@@ -1,0 +1,159 @@
+import test from 'ava';
+
+import { clockAt } from '../../../appliance/kernel/clock.ts';
+import { parsePolicy } from '../../../appliance/verification/policy.ts';
+import { trustDomains } from '../../../appliance/verification/trust-domains.ts';
+import type { Verdict } from '../../../appliance/verification/verdict.ts';
+import type { VerificationInputs } from '../../../appliance/verification/verification-inputs.ts';
+import type { GenerationContents } from '../../../appliance/webhook/generation-contents.ts';
+import { LiveWorld } from '../../../appliance/webhook/live-world.ts';
+import { parseNamespaceModes } from '../../../appliance/webhook/namespace-modes.ts';
+import { readImage } from '../../../appliance/webhook/read-image.ts';
+import type { LoadedGeneration } from '../../../appliance/webhook/trust-source.ts';
+import { VerdictCache } from '../../../appliance/webhook/verdict-cache.ts';
+import { EMPTY_EVIDENCE_INDEX } from '../../../mirror/evidence-index.ts';
+import { sigstoreWorld } from '../../support/sigstore-world.ts';
+import { testDigest, verdictOf } from './support/worlds.ts';
+
+const START = new Date('2026-01-01T00:00:00Z');
+const HOUR = 3_600_000;
+
+const policy = (name: string) =>
+  parsePolicy({
+    apiVersion: 'policy.sigstore.dev/v1beta1',
+    kind: 'ClusterImagePolicy',
+    metadata: { name },
+    spec: { images: [{ glob: '**' }], authorities: [{ static: { action: 'pass' } }] },
+  });
+
+function loaded(number: number, contents: Partial<GenerationContents> = {}): LoadedGeneration<GenerationContents> {
+  return {
+    generation: {
+      number,
+      versions: {},
+      signedAt: START,
+      expiries: [{ role: 'timestamp', expires: new Date(START.getTime() + 24 * HOUR) }],
+      targetNames: () => [],
+      target: async () => Buffer.alloc(0),
+      targetCustom: () => ({}),
+    },
+    contents: { domains: [], floorPolicies: [policy('floor')], index: EMPTY_EVIDENCE_INDEX, ...contents },
+  };
+}
+
+function world() {
+  const clock = clockAt(START);
+  const seen: VerificationInputs[] = [];
+  const state = {
+    trust: undefined as LoadedGeneration<GenerationContents> | undefined,
+    synced: false,
+    policies: [policy('cluster')],
+    trustRoots: [] as GenerationContents['domains'],
+  };
+  const live = new LiveWorld({
+    trust: { current: () => state.trust, fault: () => (state.trust === undefined ? 'no such file' : undefined) },
+    policies: {
+      isSynced: () => state.synced,
+      policies: () => state.policies,
+      trustRoots: () => state.trustRoots,
+      modes: () => parseNamespaceModes({ _default: 'enforce' }),
+      faults: () => [],
+    },
+    registry: undefined,
+    cache: new VerdictCache<Verdict>({ maxEntries: 10, maxBytes: 100_000 }, clock),
+    clock,
+    verify: async (_image, inputs) => {
+      seen.push(inputs);
+      return verdictOf('admitted');
+    },
+    readSynced: () => ({ evidenceFor: async () => [] }),
+  });
+  const judge = async (): Promise<VerificationInputs | undefined> => {
+    const reference = readImage('ghcr.io/a/b');
+    const facts = { group: '', version: 'v1', resource: 'pods', labels: {} };
+    await live.current().judge({ reference, digest: testDigest('a'), workload: facts });
+    return seen.at(-1);
+  };
+  return { live, state, clock, judge, seen };
+}
+
+test('without trust, then without policies, there is no world', (t) => {
+  const { live, state } = world();
+  t.throws(() => live.current(), { code: 'NOT_READY', message: /no such file/ });
+  t.false(live.readiness().ready);
+  state.trust = loaded(12);
+  t.throws(() => live.current(), { code: 'NOT_READY', message: /policies/ });
+  t.false(live.readiness().ready);
+  state.synced = true;
+  t.is(live.current().generation, 12);
+  t.true(live.readiness().ready);
+});
+
+test('floor policies and those of the cluster are both in force, the floor first', async (t) => {
+  const { state, judge } = world();
+  Object.assign(state, { trust: loaded(12), synced: true });
+  t.deepEqual(
+    (await judge())?.policies.policies.map(({ name }) => name),
+    ['floor', 'cluster'],
+  );
+});
+
+test('a policy of the cluster with the name of a floor policy does not replace it', async (t) => {
+  const { state, judge } = world();
+  Object.assign(state, { trust: loaded(12), synced: true, policies: [policy('floor')] });
+  t.is((await judge())?.policies.policies.length, 2);
+});
+
+test('the world stays the same until it is told of a change', (t) => {
+  const { live, state } = world();
+  Object.assign(state, { trust: loaded(12), synced: true });
+  const before = live.current();
+  t.is(live.current(), before);
+  live.policiesChanged();
+  t.not(live.current(), before);
+});
+
+test('another generation forgets the verdicts of the one before', async (t) => {
+  const { live, state, judge, seen } = world();
+  Object.assign(state, { trust: loaded(12), synced: true });
+  await judge();
+  await judge();
+  t.is(seen.length, 1);
+  state.trust = loaded(13);
+  live.trustChanged();
+  t.is(live.cache().entries, 0);
+  await judge();
+  t.is(seen.length, 2);
+});
+
+test("the chain's trust domain goes before a TrustRoot of the same name", async (t) => {
+  const chain = sigstoreWorld({ name: 'site' }).domain();
+  const other = sigstoreWorld({ name: 'site' }).domain();
+  const { state, judge } = world();
+  Object.assign(state, { trust: loaded(12, { domains: [chain] }), synced: true, trustRoots: [other] });
+  const domains = (await judge())?.domains;
+  t.is(domains?.identity, trustDomains([chain, other]).identity);
+  t.deepEqual(domains?.names, ['site']);
+});
+
+test('verifiers are made once for the same trust', async (t) => {
+  const { live, state, judge } = world();
+  Object.assign(state, { trust: loaded(12), synced: true });
+  const first = (await judge())?.domains;
+  state.policies = [policy('another')];
+  live.policiesChanged();
+  t.is((await judge())?.domains, first);
+});
+
+test('readiness tells generation, age and time left of the trust', (t) => {
+  const { live, state, clock } = world();
+  Object.assign(state, { trust: loaded(12), synced: true });
+  clock.advance(2 * HOUR);
+  t.like(live.readiness().details, {
+    generation: 12,
+    trustAgeSeconds: 7200,
+    trustExpirySeconds: 22 * 3600,
+    policies: 2,
+    faults: [],
+  });
+});
