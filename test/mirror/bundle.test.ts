@@ -3,14 +3,16 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import test from 'ava';
+import fc from 'fast-check';
 import { digestOf } from '../../appliance/kernel/digest.ts';
 import { attachmentOfBytes, attachmentOfFile } from '../../mirror/attachment.ts';
 import { closureOf } from '../../mirror/closure.ts';
 import { createBundle } from '../../mirror/create-bundle.ts';
+import { EMPTY_EVIDENCE_INDEX } from '../../mirror/evidence-index.ts';
 import { openBundle, openBundleOfAnyKeyUnsafe } from '../../mirror/open-bundle.ts';
 import { verifyBundle } from '../../mirror/verify-bundle.ts';
 import { collect } from './support/images.ts';
-import { bundleWorld, CREATED_AT, contentOf, IMAGES, newSigner } from './support/world.ts';
+import { bundleWorld, CREATED_AT, contentOf, IMAGES, newSigner, temporaryFolder } from './support/world.ts';
 
 test('a bundle is written, opened and verified, and holds all that the closure names', async (t) => {
   const { file, signer, closure, created } = await bundleWorld(t);
@@ -137,4 +139,34 @@ test('a path that is no bundle is told from one that is not there', async (t) =>
   await t.throwsAsync(openBundle(path.join(folder, 'empty.tar'), trust), { code: 'BUNDLE_TRUNCATED' });
   await writeFile(path.join(folder, 'other.tar'), Buffer.alloc(4096, 'x'));
   await t.throwsAsync(openBundle(path.join(folder, 'other.tar'), trust), { code: 'BUNDLE_MALFORMED' });
+});
+
+test('whatever is packed is read back, and another byte is never found in its place', async (t) => {
+  const folder = await temporaryFolder(t);
+  const signer = newSigner();
+  const closure = { images: [], manifests: new Map(), blobs: new Map(), evidence: EMPTY_EVIDENCE_INDEX };
+  let runs = 0;
+  const contents = fc.uniqueArray(fc.uint8Array({ maxLength: 3000 }), {
+    maxLength: 12,
+    selector: (bytes) => digestOf(bytes),
+  });
+  await fc.assert(
+    fc.asyncProperty(contents, async (parts) => {
+      runs += 1;
+      const file = path.join(folder, `${runs}.tar`);
+      const attachments = parts.map((bytes, index) =>
+        attachmentOfBytes({ kind: 'any', name: String(index), mediaType: 'application/octet-stream' }, bytes),
+      );
+      await createBundle(file, { closure, attachments, createdAt: CREATED_AT, sequence: runs }, { signer });
+      const reader = await openBundle(file, { trustedKeys: [signer.fingerprint] });
+      await verifyBundle(reader);
+      for (const { attachment } of attachments) {
+        const read = await reader.readBlob(attachment.descriptor.digest);
+        t.true(read.equals(parts[Number(attachment.name)] ?? Buffer.from('absent')));
+      }
+      t.is(reader.attachments('any').length, parts.length);
+      await reader.close();
+    }),
+    { numRuns: 40 },
+  );
 });
