@@ -37,7 +37,7 @@ export interface WorldParts {
   readonly clock: Clock;
 }
 
-/** How long a verdict that rests on the registry's evidence may be used again: a signature may have been added. */
+/** How long a verdict that the registry was asked for may be used again: a signature may have been added since. */
 const REGISTRY_EVIDENCE_MS = 10_000;
 
 /**
@@ -92,33 +92,23 @@ function cacheKey(
 }
 
 async function judgeAnew({ reference, digest, workload }: ImageQuestion, parts: WorldParts) {
-  const { policies, domains, clock, verify } = parts;
-  const evidence = noted(parts);
+  const { policies, domains, clock, verify, index, syncedEvidence, registry } = parts;
   const asked = clock.now().getTime();
   const image = { name: repositoryName(reference), digest };
-  const verdict = await verify(image, { policies, domains, clock, workload, evidence: evidence.reader });
-  const validUntil = [
-    ...(verdict.validUntil === undefined ? [] : [verdict.validUntil.getTime()]),
-    ...(evidence.usedRegistry() ? [asked + REGISTRY_EVIDENCE_MS] : []),
-  ];
+  const judgeBy = async (evidence: EvidenceReader): Promise<Verdict> =>
+    await verify(image, { policies, domains, clock, workload, evidence });
+  const isSynced = registry === undefined || Object.hasOwn(index.images, digest);
+  const first = await judgeBy(isSynced ? syncedEvidence : registry.evidence);
+  const asksRegistry = registry !== undefined && (!isSynced || first.kind === 'denied');
+  // What was signed on the site since the last sync is in the registry alone. Evidence proves itself, wherever it lies.
+  const value = isSynced && asksRegistry ? await judgeBy(registry.evidence).catch(() => first) : first;
+  const until = [value.validUntil?.getTime(), asksRegistry ? asked + REGISTRY_EVIDENCE_MS : undefined];
+  const validUntil = until.filter((time) => time !== undefined);
   return {
-    value: verdict,
-    bytes: sizeOf(verdict),
+    value,
+    bytes: sizeOf(value),
     ...(validUntil.length === 0 ? {} : { validUntil: new Date(Math.min(...validUntil)) }),
   };
-}
-
-/** Evidence for one verdict: from the generation when it lists the image, else from the registry, which is noted. */
-function noted({ index, syncedEvidence, registry }: WorldParts): { reader: EvidenceReader; usedRegistry(): boolean } {
-  let used = false;
-  const evidenceFor = async (image: PinnedImage): ReturnType<EvidenceReader['evidenceFor']> => {
-    if (registry === undefined || Object.hasOwn(index.images, image.digest)) {
-      return await syncedEvidence.evidenceFor(image);
-    }
-    used = true;
-    return await registry.evidence.evidenceFor(image);
-  };
-  return { reader: { evidenceFor }, usedRegistry: () => used };
 }
 
 /** Strings of the verdict in UTF-16, and as much again for objects. */

@@ -143,7 +143,7 @@ test("a verdict's own validUntil is kept when it is earlier", async (t) => {
   const { judge, clock, state } = world({
     verify: async () => {
       state.verified += 1;
-      return verdictOf('denied', { validUntil });
+      return verdictOf('admitted', { validUntil });
     },
   });
   await judge('ghcr.io/a/b:v1');
@@ -190,4 +190,49 @@ test('a digest stands for itself, a tag for what the index says, else for what t
   t.is(await digestOf('ghcr.io/a/b:v9'), testDigest('from the registry'));
   const alone = judgingWorld({ ...common, registry: undefined });
   await t.throwsAsync(alone.digestOf(parseImageReference('ghcr.io/a/b:v9')), { code: 'DIGEST_UNRESOLVED' });
+});
+
+/** Admits by the registry's evidence, not by what is synced. */
+const signedSince = (): Partial<WorldParts> => ({
+  verify: async (image, inputs) =>
+    verdictOf((await inputs.evidence.evidenceFor(image)).length > 0 ? 'admitted' : 'denied'),
+});
+const oneDocument = async () => [
+  {
+    manifest: testDigest('sig'),
+    mediaType: 'application/json',
+    source: 'tag' as const,
+    annotations: {},
+    layers: [],
+  },
+];
+
+test('an image signed on the site since the last sync is admitted by what the registry holds', async (t) => {
+  const registry = { digestOf: async () => DIGEST, evidence: { evidenceFor: oneDocument } };
+  const { judge } = world({ ...signedSince(), registry });
+  t.is((await judge('ghcr.io/a/b:v1')).kind, 'admitted');
+});
+
+test('what is synced decides while the registry can not be asked; ten seconds later it is asked again', async (t) => {
+  let asked = 0;
+  const evidenceFor = async () => {
+    asked += 1;
+    if (asked === 1) throw new Error('no answer');
+    return await oneDocument();
+  };
+  const { judge, clock } = world({
+    ...signedSince(),
+    registry: { digestOf: async () => DIGEST, evidence: { evidenceFor } },
+  });
+  t.is((await judge('ghcr.io/a/b:v1')).kind, 'denied');
+  t.is((await judge('ghcr.io/a/b:v1')).kind, 'denied');
+  t.is(asked, 1);
+  clock.advance(10_000);
+  t.is((await judge('ghcr.io/a/b:v1')).kind, 'admitted');
+});
+
+test('an image that is admitted by what is synced never leads to the registry', async (t) => {
+  const { judge, state } = world();
+  await judge('ghcr.io/a/b:v1');
+  t.is(state.registryReads, 0);
 });
