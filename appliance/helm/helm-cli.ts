@@ -25,21 +25,10 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const HISTORY = '3';
 const DIGEST = /^sealift (sha256:[0-9a-f]{64})$/;
 
-const statusSchema = z.looseObject({
-  name: z.string(),
-  namespace: z.string(),
-  version: z.number(),
-  info: z.looseObject({ status: z.string(), description: z.string().default('') }),
-});
-const listSchema = z.array(
-  z.looseObject({
-    name: z.string(),
-    namespace: z.string(),
-    revision: z.string(),
-    status: z.string(),
-    chart: z.string(),
-  }),
+const historySchema = z.array(
+  z.looseObject({ revision: z.number(), status: z.string(), chart: z.string(), description: z.string().default('') }),
 );
+const listSchema = z.array(z.looseObject({ name: z.string() }));
 
 /** The real Helm. Values travel in files that only the owner can read, never in arguments. */
 export class HelmCli implements Helm {
@@ -55,20 +44,25 @@ export class HelmCli implements Helm {
     );
   }
 
-  async release(name: ReleaseName): Promise<Release | undefined> {
-    const [found] = await this.#list(name.namespace, ['--filter', `^${name.name}$`]);
-    return found;
+  async release({ name, namespace }: ReleaseName): Promise<Release | undefined> {
+    const text = await this.#run(['history', name, '--namespace', namespace, '--max', '1', '--output', 'json']).catch(
+      (error: unknown) => {
+        if (error instanceof HelmError && /release: not found/.test(error.message)) return undefined;
+        throw error;
+      },
+    );
+    if (text === undefined) return undefined;
+    const last = historySchema.parse(parseJson(text, 'helm history', { maxBytes: MAX_OUTPUT_BYTES })).at(-1);
+    if (last === undefined) return undefined;
+    const { revision, chart, status, description } = last;
+    return { name, namespace, revision, chart, status: statusOf(status), digest: DIGEST.exec(description)?.[1] };
   }
 
-  list(namespace: string): Promise<Release[]> {
-    return this.#list(namespace, []);
-  }
-
-  async #list(namespace: string, filter: readonly string[]): Promise<Release[]> {
-    const args = ['list', '--all', '--namespace', namespace, '--output', 'json', '--max', '0', ...filter];
-    const text = await this.#run(args);
+  async list(namespace: string): Promise<Release[]> {
+    const text = await this.#run(['list', '--all', '--namespace', namespace, '--output', 'json', '--max', '0']);
     const rows = listSchema.parse(parseJson(text, 'helm list', { maxBytes: MAX_OUTPUT_BYTES }));
-    const releases = await Promise.all(rows.map((row) => this.#described(row)));
+    // One that was uninstalled between the list and the question is left out.
+    const releases = await Promise.all(rows.map(({ name }) => this.release({ name, namespace })));
     return releases.filter((release) => release !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -102,25 +96,6 @@ export class HelmCli implements Helm {
     if ((await this.release(name)) === undefined) return false;
     await this.#run(['uninstall', name.name, '--namespace', name.namespace]);
     return true;
-  }
-
-  async #described({
-    name,
-    namespace,
-    revision,
-    status,
-    chart,
-  }: z.infer<typeof listSchema>[number]): Promise<Release | undefined> {
-    const args = ['status', name, '--namespace', namespace, '--revision', revision, '--output', 'json'];
-    const text = await this.#run(args).catch((error: unknown) => {
-      // Uninstalled between the list and the question.
-      if (error instanceof HelmError && /release: not found/.test(error.message)) return undefined;
-      throw error;
-    });
-    if (text === undefined) return undefined;
-    const { info } = statusSchema.parse(parseJson(text, 'helm status', { maxBytes: MAX_OUTPUT_BYTES }));
-    const digest = DIGEST.exec(info.description)?.[1];
-    return { name, namespace, revision: Number(revision), chart, status: statusOf(status), digest };
   }
 
   async #withValues<T>({ values }: ChartRelease, use: (file: string) => Promise<T>): Promise<T> {

@@ -1,8 +1,12 @@
+import { forEachLimited } from '../../mirror/concurrency.ts';
 import { CodedError, describeError } from '../kernel/coded-error.ts';
 import { diagnosePods } from './diagnose.ts';
 import { InstallerError } from './installer-error.ts';
 import type { ProgressItem } from './progress.ts';
 import type { InstallWorld, Look, Step } from './step.ts';
+
+/** Most of a look's time goes by in `helm`, a process of its own. */
+const LOOKS_AT_ONCE = 4;
 
 /** A step with what was found when the plan was made. */
 export interface PlannedStep {
@@ -10,14 +14,14 @@ export interface PlannedStep {
   readonly found: Look;
 }
 
-/** Looks at every step, in order; changes nothing. */
+/** Looks at every step, several at a time; changes nothing. */
 export async function planSteps(world: InstallWorld, steps: readonly Step[]): Promise<PlannedStep[]> {
-  const planned: PlannedStep[] = [];
-  for (const step of steps) {
+  const planned = new Map<Step, PlannedStep>();
+  await forEachLimited(steps, LOOKS_AT_ONCE, async (step) => {
     world.signal.throwIfAborted();
-    planned.push({ step, found: await step.look(world) });
-  }
-  return planned;
+    planned.set(step, { step, found: await step.look(world) });
+  });
+  return steps.flatMap((step) => planned.get(step) ?? []);
 }
 
 /** True when the plan has nothing to do. */
