@@ -14,7 +14,10 @@ const MAX_ENTRIES = 100_000;
 
 const tagsSchema = z.object({ tags: z.array(z.string()).nullish() });
 
-/** Everything that the referrers API lists, all pages; undefined when the registry has no such API (404). */
+/** How registries say that they have no referrers API: 404 by the specification, the others where the path is not routed. */
+const NO_SUCH_API = [404, 405, 501];
+
+/** Everything that the referrers API lists, all pages; undefined when the registry has no such API. */
 export async function listReferrers(
   session: RegistrySession,
   request: ListRequest,
@@ -22,8 +25,8 @@ export async function listReferrers(
   const found: Descriptor[] = [];
   const unsupported: boolean[] = [];
   const headers = { accept: MEDIA.ociIndex };
-  await eachPage(session, { ...request, headers }, async (response) => {
-    if (response.status === 404) {
+  await eachPage(session, { ...request, headers, accept: [200, ...NO_SUCH_API] }, async (response) => {
+    if (NO_SUCH_API.includes(response.status)) {
       await response.drop();
       unsupported.push(true);
       return 0;
@@ -38,9 +41,9 @@ export async function listReferrers(
 /** All tags, all pages; none for a repository that is not there. */
 export async function listTags(session: RegistrySession, request: ListRequest): Promise<readonly string[]> {
   const found: string[] = [];
-  await eachPage(session, request, async (response) => {
+  await eachPage(session, { ...request, accept: [200, 404] }, async (response) => {
     const body = await response.bytes(MAX_MANIFEST_BYTES);
-    if (response.status === 404) return 0;
+    if (response.status !== 200) return 0;
     const parsed = tagsSchema.safeParse(parseJson(body, 'tags list'));
     if (!parsed.success) throw protocol(request, 'the tags list is malformed');
     found.push(...(parsed.data.tags ?? []));
@@ -51,13 +54,13 @@ export async function listTags(session: RegistrySession, request: ListRequest): 
 
 async function eachPage(
   session: RegistrySession,
-  request: ListRequest,
+  request: RegistryRequest,
   take: (response: WireResponse) => Promise<number>,
 ): Promise<void> {
   let url: URL | undefined = request.url;
   for (let page = 0; url !== undefined; page += 1) {
     if (page >= MAX_PAGES) throw protocol(request, `more than ${MAX_PAGES} pages`);
-    const response: WireResponse = await session.send({ ...request, url, accept: [200, 404] });
+    const response: WireResponse = await session.send({ ...request, url });
     const next = nextPage(response.header('link'), url);
     if ((await take(response)) > MAX_ENTRIES) throw protocol(request, `more than ${MAX_ENTRIES} entries`);
     url = next;

@@ -223,6 +223,19 @@ test('a list in pages is read to its end', async (t) => {
   t.deepEqual(await repository.tags(), ['a', 'b', 'c', 'd', 'e']);
 });
 
+for (const status of [404, 405, 501]) {
+  test(`a registry that answers ${status} has no referrers API, which is not the same as no referrers`, async (t) => {
+    const origin = await serve(t, (_request, response) => response.writeHead(status).end());
+    t.is(await repositoryAt(t, origin).referrers(digestOf('x')), undefined);
+  });
+}
+
+test('a registry that refuses to list referrers, or tags, is an error', async (t) => {
+  const origin = await serve(t, (_request, response) => response.writeHead(403).end());
+  await t.throwsAsync(repositoryAt(t, origin).referrers(digestOf('x')), { code: 'REGISTRY_UNAUTHORIZED' });
+  await t.throwsAsync(repositoryAt(t, origin).tags(), { code: 'REGISTRY_UNAUTHORIZED' });
+});
+
 test('a next page on another host is not asked for', async (t) => {
   const asked: string[] = [];
   const elsewhere = await serve(t, (request, response) => {
