@@ -29,7 +29,8 @@ export interface TrustSourceOptions<Contents> {
 }
 
 const MAX_ROOT_BYTES = 1024 * 1024;
-const GENERATION_LINK = /^generations\/(\d{12})\/?$/;
+/** As the agent names folders: the number, and `-2` and on where that name was taken (trust-root/generation-writer.ts). */
+const GENERATION_LINK = /^generations\/((\d{12,16})(?:-\d+)?)\/?$/;
 /** A generation that was refused is looked at again after this long: the reason may pass, as a wrong clock does. */
 const RETRY_MS = 10_000;
 
@@ -106,19 +107,19 @@ export class TrustSource<Contents> {
 
   async #load(link: string): Promise<LoadedGeneration<Contents>> {
     const { paths, verify, read } = this.#options;
-    const name = GENERATION_LINK.exec(link)?.[1];
+    const [, name, number] = GENERATION_LINK.exec(link) ?? [];
     if (name === undefined) {
       throw new WebhookError('CONFIG_INVALID', `${paths.current} leads to ${JSON.stringify(link)}, no generation`);
     }
     const generation = await verify(path.join(paths.generations, name), await this.#pinnedRoot());
-    if (generation.number !== Number(name)) {
+    if (generation.number !== Number(number)) {
       throw new WebhookError('CONFIG_INVALID', `generation ${name} is number ${generation.number} by its timestamp`);
     }
-    const inUse = this.#loaded?.generation.number ?? 0;
-    if (generation.number < inUse) {
+    const inUse = this.#loaded?.generation;
+    if (inUse !== undefined && isOlder(generation, inUse)) {
       throw new WebhookError(
         'CONFIG_INVALID',
-        `generation ${generation.number} is older than ${inUse}, which is in use`,
+        `generation ${generation.number} is older than ${inUse.number}, which is in use`,
       );
     }
     return { generation, contents: await read(generation) };
@@ -149,4 +150,10 @@ export class TrustSource<Contents> {
       ...(generation === undefined ? {} : { stays: generation }),
     });
   }
+}
+
+/** Numbers may start over under a newer root: that is how a site recovers from stolen online keys (TUF 5.3.11). */
+function isOlder(one: VerifiedGeneration, other: VerifiedGeneration): boolean {
+  const [root = 0, otherRoot = 0] = [one, other].map(({ versions }) => versions['root']);
+  return root === otherRoot ? one.number < other.number : root < otherRoot;
 }
