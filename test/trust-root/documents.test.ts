@@ -4,71 +4,15 @@ import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { toTrustMaterial } from '@sigstore/verify';
 import test from 'ava';
 
-import {
-  createFulcioIntermediate,
-  createFulcioRoot,
-  createTsaIntermediate,
-  createTsaLeaf,
-  createTsaRoot,
-  validFor,
-} from '../../trust-root/certificates.ts';
 import { generateKey, publicKeyDer } from '../../trust-root/keys.ts';
 import { writeClientTrustConfig, writeSigningConfig } from '../../trust-root/signing-config.ts';
 import { siteTargets } from '../../trust-root/site-targets.ts';
-import { logIdOf, type TrustedRootContent, writeTrustedRoot } from '../../trust-root/trusted-root.ts';
-
-const START = new Date('2026-11-21T06:00:00Z');
-const name = (commonName: string) => ({ commonName, organization: 'site.example' });
-
-async function chains() {
-  const keys = Array.from({ length: 5 }, () => generateKey('p256'));
-  const [fulcioRoot, fulcio, tsaRoot, tsaCa, tsa] = keys as [
-    (typeof keys)[0],
-    (typeof keys)[0],
-    (typeof keys)[0],
-    (typeof keys)[0],
-    (typeof keys)[0],
-  ];
-  const validity = validFor(START, 3650);
-  const a = await createFulcioRoot({ subject: name('Fulcio root'), key: fulcioRoot, validity });
-  const b = await createFulcioIntermediate({
-    subject: name('Fulcio'),
-    key: fulcio,
-    validity,
-    issuer: { certificate: a, key: fulcioRoot },
-  });
-  const c = await createTsaRoot({ subject: name('TSA root'), key: tsaRoot, validity });
-  const d = await createTsaIntermediate({
-    subject: name('TSA CA'),
-    key: tsaCa,
-    validity,
-    issuer: { certificate: c, key: tsaRoot },
-  });
-  const e = await createTsaLeaf({ subject: name('TSA'), key: tsa, validity, issuer: { certificate: d, key: tsaCa } });
-  return { fulcio: [b, a], tsa: [e, d, c] };
-}
-
-async function content(): Promise<TrustedRootContent> {
-  const { fulcio, tsa } = await chains();
-  const period = { start: START };
-  return {
-    tlogs: [{ baseUrl: 'https://rekor.site.example', publicKey: generateKey('p256'), period }],
-    ctlogs: [{ baseUrl: 'https://ctlog.site.example', publicKey: generateKey('p256'), period }],
-    certificateAuthorities: [{ uri: 'https://fulcio.site.example', certificates: fulcio, period, ...name('Fulcio') }],
-    timestampAuthorities: [{ uri: 'https://tsa.site.example', certificates: tsa, period, ...name('TSA') }],
-  };
-}
-
-const endpoint = (url: string) => ({ url, majorApiVersion: 1, period: { start: START }, operator: 'site.example' });
-const signing = {
-  ca: [endpoint('https://fulcio.site.example')],
-  oidc: [],
-  rekor: [endpoint('https://rekor.site.example')],
-  tsa: [endpoint('https://tsa.site.example/api/v1/timestamp')],
-};
+import { logIdOf, writeTrustedRoot } from '../../trust-root/trusted-root.ts';
+import { START } from './world/repository-world.ts';
+import { endpoint, signingServices, siteTrust } from './world/site-trust.ts';
 
 test('sigstore-js takes the trusted root', async (t) => {
-  const root = TrustedRoot.fromJSON(JSON.parse(writeTrustedRoot(await content()).toString()));
+  const root = TrustedRoot.fromJSON(JSON.parse(writeTrustedRoot(await siteTrust()).toString()));
   const material = toTrustMaterial(root);
   t.is(root.mediaType, 'application/vnd.dev.sigstore.trustedroot+json;version=0.1');
   t.is(material.tlogs.length, 1);
@@ -77,7 +21,7 @@ test('sigstore-js takes the trusted root', async (t) => {
 });
 
 test('each log has its hash, its id, its DER key and a start', async (t) => {
-  const written = await content();
+  const written = await siteTrust();
   const document = JSON.parse(writeTrustedRoot(written).toString()) as { tlogs: Record<string, unknown>[] };
   const der = publicKeyDer(written.tlogs[0]?.publicKey ?? generateKey('p256'));
   t.like(document.tlogs[0], {
@@ -102,7 +46,7 @@ test("a tiled log's id is made of its origin and its key", (t) => {
 });
 
 test('retired instances stay, the oldest first', async (t) => {
-  const base = await content();
+  const base = await siteTrust();
   const retired = {
     baseUrl: 'https://rekor.site.example',
     publicKey: generateKey('p256'),
@@ -118,14 +62,14 @@ test('retired instances stay, the oldest first', async (t) => {
 });
 
 test('a chain in the wrong order is refused', async (t) => {
-  const base = await content();
+  const base = await siteTrust();
   const [tsa] = base.timestampAuthorities;
   const turned = tsa === undefined ? [] : [{ ...tsa, certificates: [...tsa.certificates].reverse() }];
   t.throws(() => writeTrustedRoot({ ...base, timestampAuthorities: turned }), { code: 'DOCUMENT_INVALID' });
 });
 
 test('the signing config names each service with its version, operator and start', (t) => {
-  const document = JSON.parse(writeSigningConfig(signing).toString()) as Record<string, unknown>;
+  const document = JSON.parse(writeSigningConfig(signingServices).toString()) as Record<string, unknown>;
   t.like(document, {
     mediaType: 'application/vnd.dev.sigstore.signingconfig.v0.2+json',
     rekorTlogUrls: [
@@ -141,13 +85,13 @@ test('the signing config names each service with its version, operator and start
 });
 
 test("a TSA's URL without its path is refused", (t) => {
-  t.throws(() => writeSigningConfig({ ...signing, tsa: [endpoint('https://tsa.site.example')] }), {
+  t.throws(() => writeSigningConfig({ ...signingServices, tsa: [endpoint('https://tsa.site.example')] }), {
     code: 'DOCUMENT_INVALID',
   });
 });
 
 test("the site's targets carry the documents and the legacy files with their usage", async (t) => {
-  const targets = siteTargets({ trustedRoot: await content(), signingConfig: signing });
+  const targets = siteTargets({ trustedRoot: await siteTrust(), signingConfig: signingServices });
   t.deepEqual([...targets.keys()].sort(), [
     'anchors.json',
     'ctfe.pub',
@@ -166,7 +110,7 @@ test("the site's targets carry the documents and the legacy files with their usa
 });
 
 test('the client trust config holds both documents', async (t) => {
-  const config = writeClientTrustConfig(writeTrustedRoot(await content()), writeSigningConfig(signing));
+  const config = writeClientTrustConfig(writeTrustedRoot(await siteTrust()), writeSigningConfig(signingServices));
   t.like(JSON.parse(config.toString()), {
     mediaType: 'application/vnd.dev.sigstore.clienttrustconfig.v0.1+json',
     trustedRoot: { mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1' },

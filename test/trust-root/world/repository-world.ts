@@ -53,10 +53,10 @@ export interface RepositoryWorld {
 }
 
 export async function repositoryWorld(
-  options: { algorithm?: KeyAlgorithm; targets?: Record<string, string> } = {},
+  options: { algorithm?: KeyAlgorithm; targets?: Record<string, string>; start?: Date } = {},
 ): Promise<RepositoryWorld> {
   const store = new MemoryRepositoryStore();
-  const clock = clockAt(START);
+  const clock = clockAt(options.start ?? START);
   const keys = repositoryKeys(options.algorithm);
   const targets = new Map(Object.entries(options.targets ?? {}).map(([name, text]) => [name, targetContent(text)]));
   const root = await initialiseRepository(store, { keys, policy: DEFAULT_POLICY, clock, targets });
