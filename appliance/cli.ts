@@ -11,8 +11,10 @@ import { processRuntime } from './runtime.ts';
  */
 async function main(): Promise<number> {
   const abort = new AbortController();
-  const stop = (): void => {
+  let interrupted = false;
+  const stop = (signal: NodeJS.Signals): void => {
     if (abort.signal.aborted) process.exit(130);
+    interrupted = signal === 'SIGINT';
     abort.abort();
   };
   process.on('SIGINT', stop);
@@ -27,7 +29,8 @@ async function main(): Promise<number> {
   throwInsteadOfExit(program);
   try {
     await program.parseAsync(process.argv);
-    return abort.signal.aborted ? 130 : Number(process.exitCode ?? 0);
+    // A server that ends in order on SIGTERM did what it was told.
+    return interrupted ? 130 : Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (abort.signal.aborted) return 130;
