@@ -18,11 +18,12 @@ import { lineProgress, type Progress } from './lab/steps.ts';
  */
 const root = path.resolve(import.meta.dirname, '..');
 
-const USAGE = `npm run e2e -- [core|all|SUITE …] [--name LAB] [--keep] [--no-build] [--tap]
+const USAGE = `npm run e2e -- [core|all|SUITE …] [--name LAB] [--keep] [--resume] [--no-build] [--tap]
   core           what CI runs (test/e2e/core)
   all            every suite (test/e2e/*)
   --name LAB     the lab's name (default e2e)
   --keep         leave the lab up afterwards
+  --resume       go on, on the lab of the last run (--keep), with the proofs that did not hold there
   --no-build     use the executable in build/ as it is
   --tap          report in the Test Anything Protocol`;
 
@@ -39,6 +40,7 @@ const suiteSchema = z.strictObject({
 interface Options {
   readonly name: string;
   readonly keep: boolean;
+  readonly resume: boolean;
   readonly tap: boolean;
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -63,16 +65,16 @@ async function buildExecutable(): Promise<void> {
 }
 
 /** Prepares the lab that `suite` wants and runs it. @returns AVA's exit code. */
-async function runSuite(suite: string, { name, tap, signal, progress }: Options): Promise<number> {
+async function runSuite(suite: string, { name, resume, tap, signal, progress }: Options): Promise<number> {
   const needs = await needsOf(suite);
-  if (needs.lab === 'fresh') await bringDown(name, progress);
+  if (needs.lab === 'fresh' && !resume) await bringDown(name, progress);
   await bringUp(name, progress);
   signal.throwIfAborted();
   const ava = path.join(root, 'node_modules', '.bin', 'ava');
   const words = ['--config', 'ava.e2e.config.js', ...(tap ? ['--tap'] : []), `test/e2e/${suite}/**/*.test.ts`];
   const { exitCode } = await execa(ava, words, {
     cwd: root,
-    env: { SEALIFT_LAB: name },
+    env: { SEALIFT_LAB: name, ...(resume ? { SEALIFT_E2E_RESUME: '1' } : {}) },
     stdio: 'inherit',
     reject: false,
     cancelSignal: signal,
@@ -97,6 +99,7 @@ async function main(): Promise<number> {
     options: {
       name: { type: 'string', default: 'e2e' },
       keep: { type: 'boolean', default: false },
+      resume: { type: 'boolean', default: false },
       'no-build': { type: 'boolean', default: false },
       tap: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -110,12 +113,12 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const progress = lineProgress((line) => console.error(line));
-  const { name, keep, tap } = values;
+  const { name, keep, resume, tap } = values;
   const needs = await Promise.all(suites.map(needsOf));
   if (!values['no-build'] && needs.some(({ executable }) => executable)) {
     await progress.step('executable', buildExecutable);
   }
-  return await runSuites(suites, { name, keep, tap, signal: stop.signal, progress });
+  return await runSuites(suites, { name, keep, resume, tap, signal: stop.signal, progress });
 }
 
 try {

@@ -14,31 +14,41 @@ export const BUILDER_IDENTITY = {
   subject: `https://kubernetes.io/namespaces/${BUILDER.namespace}/serviceaccounts/${BUILDER.serviceAccount}`,
 } as const;
 
-function policy(name: string, glob: string, authorities: readonly object[]): object {
+interface PolicyText {
+  readonly globs: readonly string[];
+  readonly authorities: readonly object[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+function policy(name: string, { globs, authorities, annotations = {} }: PolicyText): object {
   return {
     apiVersion: 'policy.sigstore.dev/v1beta1',
     kind: 'ClusterImagePolicy',
-    metadata: { name },
-    spec: { images: [{ glob }], authorities },
+    metadata: { name, annotations },
+    spec: { images: globs.map((glob) => ({ glob })), authorities },
   };
 }
+
+/** The one image whose signature has nothing but the log's promise; it has a policy of its own that takes that. */
+const LEGACY = 'ghcr.io/acme/legacy';
 
 /**
  * The policies of the site: of the upstream vendor's images, the workflow's and the release manager's signatures count,
  * judged by the vendor's own trust; of images made on the site, the builder's, judged by the site's.
  */
-export function sitePolicies({ issuers, trustDomain }: Pick<ConnectedFacts, 'issuers' | 'trustDomain'>): object[] {
+export function sitePolicies({ issuers, trustDomain, applications }: ConnectedFacts): object[] {
   const upstream = [
     { issuer: issuers.ci, subjectRegExp: String.raw`^https://git\.acme\.example/acme/[a-z-]+/` },
     { issuer: issuers.accounts, subject: 'release@acme.example' },
   ];
   const log = (trustRootRef: string) => ({ trustRootRef });
+  const vendor = { keyless: { trustRootRef: trustDomain, identities: upstream }, ctlog: log(trustDomain) };
+  const builder = { keyless: { trustRootRef: 'site', identities: [{ ...BUILDER_IDENTITY }] }, ctlog: log('site') };
+  const names = applications.map(({ reference }) => reference.replace(/:v1$/, '')).filter((name) => name !== LEGACY);
+  const promised = { 'sealift.dev/minimum-transparency': 'promised' };
   return [
-    policy('acme', 'ghcr.io/acme/**', [
-      { name: 'vendor', keyless: { trustRootRef: trustDomain, identities: upstream }, ctlog: log(trustDomain) },
-    ]),
-    policy('site-built', `${SITE_REGISTRY}/**`, [
-      { name: 'builder', keyless: { trustRootRef: 'site', identities: [{ ...BUILDER_IDENTITY }] }, ctlog: log('site') },
-    ]),
+    policy('acme', { globs: names, authorities: [{ name: 'vendor', ...vendor }] }),
+    policy('acme-legacy', { globs: [LEGACY], authorities: [{ name: 'vendor', ...vendor }], annotations: promised }),
+    policy('site-built', { globs: [`${SITE_REGISTRY}/**`], authorities: [{ name: 'builder', ...builder }] }),
   ];
 }

@@ -1,7 +1,7 @@
 import type { ExecutionContext, TestFn } from 'ava';
 
 import { collectLogs } from './failure-logs.ts';
-import type { World } from './world.ts';
+import { keepProgress, type World } from './world.ts';
 
 /** One point of a story that is told in order on one lab. */
 export interface Proof {
@@ -21,7 +21,6 @@ const DEFAULT_TIMEOUT_MS = 600_000;
  * leaves the cluster's and nodes' logs in a folder that it names.
  */
 export function declareProofs(test: TestFn, proofs: readonly Proof[], makeWorld: () => Promise<World>): void {
-  const passed = new Set<string>();
   let world: World | undefined;
   test.before('enter the lab', async () => {
     world = await makeWorld();
@@ -30,6 +29,11 @@ export function declareProofs(test: TestFn, proofs: readonly Proof[], makeWorld:
     test.serial(`${proof.id}. ${proof.title}`, async (t) => {
       t.timeout(proof.timeoutMs ?? DEFAULT_TIMEOUT_MS);
       if (world === undefined) throw new Error('there is no lab');
+      const { passed } = world;
+      if (passed.has(proof.id)) {
+        t.pass('held in the run that this one goes on with');
+        return;
+      }
       const lacking = (proof.needs ?? []).filter((id) => !passed.has(id));
       if (lacking.length > 0) {
         t.fail(`not tried, because ${lacking.join(', ')} failed`);
@@ -39,6 +43,7 @@ export function declareProofs(test: TestFn, proofs: readonly Proof[], makeWorld:
       try {
         await proof.prove(t, world);
         passed.add(proof.id);
+        await keepProgress(world);
         t.log(`${((Date.now() - started) / 1000).toFixed(1)} s`);
       } catch (error) {
         t.log(`logs: ${await collectLogs(world.lab, proof.id)}`);
