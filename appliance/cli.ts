@@ -11,10 +11,10 @@ import { processRuntime } from './runtime.ts';
  */
 async function main(): Promise<number> {
   const abort = new AbortController();
-  let interrupted = false;
+  const ended: { by?: NodeJS.Signals } = {};
   const stop = (signal: NodeJS.Signals): void => {
     if (abort.signal.aborted) process.exit(130);
-    interrupted = signal === 'SIGINT';
+    ended.by = signal;
     abort.abort();
   };
   process.on('SIGINT', stop);
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   try {
     await program.parseAsync(process.argv);
     // A server that ends in order on SIGTERM did what it was told.
-    return interrupted ? 130 : Number(process.exitCode ?? 0);
+    return ended.by === 'SIGINT' ? 130 : Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (abort.signal.aborted) return 130;
