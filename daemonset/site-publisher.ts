@@ -11,6 +11,7 @@ import { publishSiteState } from '../trust-root/site-state.ts';
 import { TrustRootError } from '../trust-root/trust-root-error.ts';
 import { consistentName } from '../trust-root/tuf-client.ts';
 import { EVIDENCE_INDEX_TARGET } from './evidence-first.ts';
+import { fittingIndex } from './fitting-index.ts';
 
 /** The keys that the site's state is signed with. */
 export interface SiteStateSigners extends OnlineSigners {
@@ -34,18 +35,20 @@ const COMPARE_EVERY_MS = 300_000;
 export class SitePublisher {
   readonly #options: SitePublisherOptions;
   #last: { readonly digest: string; readonly at: number } | undefined;
+  #complaint = '';
 
   constructor(options: SitePublisherOptions) {
     this.#options = options;
   }
 
   /**
-   * Makes the repository hold `index`.
+   * Makes the repository hold `index`, as far as nodes would take it.
    * @returns what was published; `undefined` when nothing was to do, or another publisher was faster (the next call tries again).
    * @throws TrustRootError.
    */
-  async publish(index: EvidenceIndex): Promise<Published | undefined> {
+  async publish(wanted: EvidenceIndex): Promise<Published | undefined> {
     const { clock, log } = this.#options;
+    const index = this.#fitting(wanted);
     const bytes = serializeEvidenceIndex(index);
     const digest = digestOf(bytes);
     const now = clock.now().getTime();
@@ -72,6 +75,20 @@ export class SitePublisher {
       log.info('another publisher was faster; trying again', {});
       return undefined;
     }
+  }
+
+  #fitting(wanted: EvidenceIndex): EvidenceIndex {
+    const { index, left } = fittingIndex(wanted);
+    const complaint = left.join('\n');
+    if (left.length > 0 && complaint !== this.#complaint) {
+      const some = left.slice(0, 20);
+      this.#options.log.error('images are left out of the evidence index: nodes would not take them', {
+        count: left.length,
+        some,
+      });
+    }
+    this.#complaint = complaint;
+    return index;
   }
 
   #context(online: OnlineSigners): PublishContext {

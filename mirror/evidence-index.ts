@@ -9,6 +9,10 @@ import { MirrorError } from './mirror-error.ts';
 /** Largest evidence index taken: 64 MiB, some hundred thousand signatures. */
 export const MAX_EVIDENCE_INDEX_BYTES = 64 * 1024 * 1024;
 
+/** Most repositories that an image is listed in, and most children and pieces of evidence that it is listed with. */
+export const MAX_IMAGE_REPOSITORIES = 1024;
+export const MAX_IMAGE_LIST = 4096;
+
 const NAME = '[a-zA-Z0-9.\\-_:\\[\\]]+(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+';
 const repositoryNameSchema = z
   .string()
@@ -31,10 +35,10 @@ const evidenceItemSchema = z.strictObject({
 
 const evidenceImageSchema = z.strictObject({
   mediaType: mediaTypeSchema,
-  repositories: z.array(repositoryNameSchema).max(1024),
+  repositories: z.array(repositoryNameSchema).max(MAX_IMAGE_REPOSITORIES),
   /** Child manifests of an index that are carried. */
-  children: z.array(digestSchema).max(4096),
-  evidence: z.array(evidenceItemSchema).max(4096),
+  children: z.array(digestSchema).max(MAX_IMAGE_LIST),
+  evidence: z.array(evidenceItemSchema).max(MAX_IMAGE_LIST),
 });
 
 /** The form of an evidence index. */
@@ -56,6 +60,16 @@ export type EvidenceImage = z.infer<typeof evidenceImageSchema>;
  * evidence of its own (a signed SBOM) is listed under its own digest too.
  */
 export type EvidenceIndex = z.infer<typeof evidenceIndexSchema>;
+
+/** True for `host/repository` as an index lists it. */
+export function isRepositoryName(text: string): boolean {
+  return repositoryNameSchema.safeParse(text).success;
+}
+
+/** True for `host/repository:tag` as an index lists it. */
+export function isTaggedName(text: string): boolean {
+  return taggedNameSchema.safeParse(text).success;
+}
 
 /** An index that knows nothing. */
 export const EMPTY_EVIDENCE_INDEX: EvidenceIndex = { schemaVersion: 1, images: {}, tags: {} };
