@@ -20,6 +20,9 @@ export interface SiteScanOptions {
   readonly log: Log;
 }
 
+/** Every so many scans all is read anew: a blob that was deleted moves no tag, and no new node can be given it. */
+export const FULL_SCAN_EVERY = 45;
+
 interface Known {
   readonly digest: Digest;
   readonly index: EvidenceIndex;
@@ -37,6 +40,7 @@ interface KnownRepository {
  */
 export class SiteScan {
   readonly #options: SiteScanOptions;
+  #scans = 0;
   #known = new Map<string, KnownRepository>();
 
   constructor(options: SiteScanOptions) {
@@ -46,6 +50,7 @@ export class SiteScan {
   /** The evidence index of all that is there now. @throws MirrorError when the registry can't be asked. */
   async scan(): Promise<EvidenceIndex> {
     const known = new Map<string, KnownRepository>();
+    this.#scans += 1;
     let index = EMPTY_EVIDENCE_INDEX;
     for (const path of await this.#options.catalog()) {
       const name = nameOfRepository(path);
@@ -68,7 +73,8 @@ export class SiteScan {
     });
     if (roots === undefined) return before;
     // With a referrers API evidence comes without any tag; without it, a tag moves with all that is attached.
-    if (before?.fingerprint === roots.fingerprint && !before.hasReferrersApi) return before;
+    const isDue = this.#scans % FULL_SCAN_EVERY === 0;
+    if (before?.fingerprint === roots.fingerprint && !before.hasReferrersApi && !isDue) return before;
     const images = new Map<string, Known>();
     const wanted = [
       ...[...roots.tags].map(([tag, digest]) => ({ ...name, tag, digest })),
@@ -97,7 +103,7 @@ export class SiteScan {
       const kept = last?.digest === digest ? last : undefined;
       const what = { image: formatImageReference(reference), error: describeError(error), kept: kept !== undefined };
       this.#options.log.warn('an image could not be read whole', what);
-      return kept;
+      return kept === undefined ? undefined : await stillThere(client, kept);
     }
   }
 
@@ -110,6 +116,18 @@ export class SiteScan {
       if (platforms === undefined) throw error;
       return await closureOf(registry, [reference], { platforms });
     }
+  }
+}
+
+/**
+ * What was known last, without evidence that has gone since: nodes take a state only with all that it names. Where the
+ * registry does not answer it stays as it is.
+ */
+async function stillThere(client: RepositoryClient, known: Known): Promise<Known> {
+  try {
+    return { ...known, index: await withoutMissingBlobs(client, known.index, { manifestsToo: true }) };
+  } catch {
+    return known;
   }
 }
 
