@@ -20,6 +20,11 @@ export interface MirrorHostsOptions {
 
 /** Name of the CA's file below Sealift's folder. */
 const CA_FILE = 'site-ca.pem';
+/**
+ * Most hosts that are taken from the index. Whoever can push to the registry names them; without a limit the record of
+ * what was written grows past what is read back, and the node would never be synced again.
+ */
+const MAX_INDEX_HOSTS = 512;
 
 /** Keeps certs.d so that original references lead to the site's registry, and nowhere else. */
 export class MirrorHosts {
@@ -45,14 +50,14 @@ export class MirrorHosts {
   }
 
   #hosts(index: EvidenceIndex): Set<string> {
-    const hosts = new Set(this.#options.hosts);
-    for (const { repositories } of Object.values(index.images)) {
-      for (const name of repositories) {
-        const host = splitName(name)?.host;
-        if (host !== undefined && !hosts.has(host) && this.#isHost(host)) hosts.add(host);
-      }
+    const named = [...hostsIn(index)].filter(([host]) => this.#isHost(host));
+    // Those of the most images first: names made up to crowd out others have few.
+    const ranked = named.sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1)).map(([host]) => host);
+    if (ranked.length > MAX_INDEX_HOSTS) {
+      const count = ranked.length;
+      this.#options.log.error('the registry holds images of too many hosts; not all are mirrored', { count });
     }
-    return hosts;
+    return new Set([...this.#options.hosts, ...ranked.slice(0, MAX_INDEX_HOSTS)]);
   }
 
   /** A repository with an odd name in the registry must not keep the others from being mirrored. */
@@ -65,4 +70,15 @@ export class MirrorHosts {
       return false;
     }
   }
+}
+
+/** How many images an index has of each host. */
+function hostsIn(index: EvidenceIndex): Map<string, number> {
+  const hosts = new Map<string, number>();
+  for (const { repositories } of Object.values(index.images)) {
+    for (const host of new Set(repositories.map((name) => splitName(name)?.host))) {
+      if (host !== undefined) hosts.set(host, (hosts.get(host) ?? 0) + 1);
+    }
+  }
+  return hosts;
 }

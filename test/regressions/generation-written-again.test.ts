@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import test from 'ava';
-
-import { clockAt } from '../../appliance/kernel/clock.ts';
 import { replaceSymlink } from '../../appliance/kernel/atomic-file.ts';
+import { clockAt } from '../../appliance/kernel/clock.ts';
 import { silentLog } from '../../appliance/kernel/log.ts';
 import { TrustSource } from '../../appliance/webhook/trust-source.ts';
 import { readFloor } from '../../trust-root/floor.ts';
