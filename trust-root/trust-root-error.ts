@@ -45,8 +45,11 @@ type UsageCode =
 /** Something outside could not be reached or changed under our hands: exit code 5. */
 type UnreachableCode = 'FETCH_FAILED' | 'STORE_CONFLICT' | 'STORE_FAILED';
 
+/** Somebody must act: exit code 4. */
+type ActionCode = 'ROLES_DUE';
+
 /** The codes of this folder's errors. */
-export type TrustRootErrorCode = RefusalCode | UsageCode | UnreachableCode;
+export type TrustRootErrorCode = RefusalCode | UsageCode | UnreachableCode | ActionCode;
 
 const USAGE: ReadonlySet<TrustRootErrorCode> = new Set<UsageCode>([
   'NAME_INVALID',
@@ -70,6 +73,7 @@ const UNREACHABLE: ReadonlySet<TrustRootErrorCode> = new Set<UnreachableCode>([
 ]);
 
 function exitCodeFor(code: TrustRootErrorCode): number {
+  if (code === 'ROLES_DUE') return 4;
   if (USAGE.has(code)) return 2;
   return UNREACHABLE.has(code) ? 5 : 3;
 }

@@ -1,10 +1,10 @@
 import path from 'node:path';
 
-import { Command, Option } from '@commander-js/extra-typings';
+import { Argument, Command, Option } from '@commander-js/extra-typings';
 
 import { digestOf } from '../kernel/digest.ts';
 import type { Runtime } from '../runtime.ts';
-import { initTrust, parseKeyCount, publishTrust } from '../trust/author.ts';
+import { initTrust, parseKeyCount, publishTrust, renewTrust } from '../trust/author.ts';
 import { readPassphrase } from '../trust/key-folder.ts';
 import { readTargets } from '../trust/read-inputs.ts';
 import { openRepository } from '../trust/repository-location.ts';
@@ -79,5 +79,25 @@ export function trustPublishCommand(runtime: Runtime) {
       runtime.stdout.write(
         `published: timestamp v${published.timestampVersion}, snapshot v${published.snapshotVersion}\n`,
       );
+    });
+}
+
+/** `sealift trust renew`: an offline role for another period, with the same keys and content. */
+export function trustRenewCommand(runtime: Runtime) {
+  return withRepositoryFlags(new Command('renew').description('sign an offline role anew with the keys it has'))
+    .addArgument(new Argument('<role>', 'the role').choices(['root', 'targets', 'upstream'] as const))
+    .requiredOption('--keys <folder>', KEYS)
+    .requiredOption('--online-keys <folder>', ONLINE)
+    .option('--passphrase-file <file>', PASSPHRASE)
+    .action(async (role, options) => {
+      const request = {
+        store: openRepository(runtime, options),
+        clock: runtime.clock,
+        policy: await expiriesOf(runtime, options),
+        keyFolder: path.resolve(runtime.cwd, options.keys),
+        onlineKeyFolder: path.resolve(runtime.cwd, options.onlineKeys),
+        passphrase: await readPassphrase(runtime, options.passphraseFile),
+      };
+      runtime.stdout.write(`signed anew: ${role} v${await renewTrust(request, role)}\n`);
     });
 }

@@ -4,7 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 
 import { statusOf } from '../../trust-root/refresh.ts';
 import { loadRepository } from '../../trust-root/repository-state.ts';
-import { EXIT } from '../exit-code.ts';
+import { TrustRootError } from '../../trust-root/trust-root-error.ts';
 import type { Runtime } from '../runtime.ts';
 import { checkGeneration, generationLines } from '../trust/check-generation.ts';
 import { refreshTrust, rolesToActOn, statusLines } from '../trust/keep-current.ts';
@@ -42,8 +42,9 @@ export function trustStatusCommand(runtime: Runtime) {
       runtime.stdout.write(`${lines.join('\n')}\n`);
       const due = rolesToActOn(roles);
       if (due.length === 0) return;
-      runtime.stderr.write(`sign anew: ${due.map(({ role }) => role).join(', ')}\n`);
-      process.exitCode = EXIT.actionNeeded;
+      throw new TrustRootError('ROLES_DUE', `to be signed anew: ${due.map(({ role }) => role).join(', ')}`, {
+        fix: 'sealift trust renew ROLE for offline roles, sealift trust refresh for the others',
+      });
     });
 }
 

@@ -1,11 +1,13 @@
 import { initialiseRepository, type RepositoryKeys, type RoleSigners } from '../../trust-root/initialise.ts';
 import type { KeyAlgorithm } from '../../trust-root/keys.ts';
 import { type PublishContext, type Published, publishTargets } from '../../trust-root/publish.ts';
+import { renewRole } from '../../trust-root/renew.ts';
 import type { RepositoryPolicy } from '../../trust-root/repository-policy.ts';
-import { loadRepository } from '../../trust-root/repository-state.ts';
+import { loadRepository, type RepositoryState, roleIn } from '../../trust-root/repository-state.ts';
 import type { RepositoryStore } from '../../trust-root/repository-store.ts';
 import type { TargetContent } from '../../trust-root/target-content.ts';
 import { TrustRootError } from '../../trust-root/trust-root-error.ts';
+import type { RoleKeys } from '../../trust-root/tuf-documents.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { makeOfflineKeys, makeOnlineKeys, type OfflineRole, openOfflineKeys, readOnlineKeys } from './key-folder.ts';
 
@@ -58,14 +60,18 @@ export async function initTrust(request: InitRequest): Promise<Buffer> {
   return initialiseRepository(store, { keys, policy, clock, targets });
 }
 
-/** A change of the top-level targets, and where the keys are. */
-export interface PublishRequest {
+/** A repository, and where its keys are. */
+export interface SigningRequest {
   readonly store: RepositoryStore;
   readonly clock: Clock;
   readonly policy: RepositoryPolicy;
   readonly keyFolder: string;
   readonly onlineKeyFolder: string;
   readonly passphrase: string;
+}
+
+/** A change of the top-level targets. */
+export interface PublishRequest extends SigningRequest {
   readonly set: ReadonlyMap<string, TargetContent>;
   readonly remove: ReadonlySet<string>;
 }
@@ -80,7 +86,23 @@ export async function publishTrust(request: PublishRequest): Promise<Published> 
     online: await readOnlineKeys(onlineKeyFolder),
   };
   const state = await loadRepository(store);
-  const count = state.root.roles.targets.threshold;
-  const signers = await openOfflineKeys(keyFolder, { role: 'targets', count }, passphrase);
+  const role = { role: 'targets' as const, keys: state.root.roles.targets };
+  const signers = await openOfflineKeys(keyFolder, role, passphrase);
   return publishTargets(context, state, { change: { set, remove }, signers });
+}
+
+/** Signs an offline role anew with the keys it has. @returns its new version. */
+export async function renewTrust(request: SigningRequest, role: OfflineRole): Promise<number> {
+  const { store, clock, policy, keyFolder, onlineKeyFolder, passphrase } = request;
+  const context: PublishContext = { store, policy, clock, online: await readOnlineKeys(onlineKeyFolder) };
+  const state = await loadRepository(store);
+  const keys = keysOfRole(state, role);
+  return renewRole(context, state, { role, signers: await openOfflineKeys(keyFolder, { role, keys }, passphrase) });
+}
+
+function keysOfRole(state: RepositoryState, role: OfflineRole): RoleKeys {
+  if (role !== 'upstream') return state.root.roles[role];
+  const delegated = roleIn(state, 'targets').delegations?.roles.find(({ name }) => name === role);
+  if (delegated === undefined) throw new TrustRootError('METADATA_MISSING', `the repository has no role ${role}`);
+  return delegated;
 }

@@ -1,11 +1,13 @@
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { readKeyFile, writeKeyFile } from '../../trust-root/key-file.ts';
+import { parseKeyFile, readKeyFile, writeKeyFile } from '../../trust-root/key-file.ts';
 import { exportPlainKeyUnsafe, generateKey, importPlainKey, type KeyAlgorithm } from '../../trust-root/keys.ts';
-import { keySigner, type Signer } from '../../trust-root/signer.ts';
+import { keySigner, type Signer, tufKeyOf } from '../../trust-root/signer.ts';
 import { TrustRootError } from '../../trust-root/trust-root-error.ts';
+import type { RoleKeys } from '../../trust-root/tuf-documents.ts';
+import { keyIdOf } from '../../trust-root/tuf-signatures.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** Roles whose keys are passphrase-encrypted files, kept outside of the cluster. */
@@ -35,23 +37,36 @@ export async function makeOfflineKeys(
   return signers;
 }
 
-/** Opens as many offline keys of a role as must sign. @throws TrustRootError `SIGNER_MISSING`, `PASSPHRASE_WRONG`. */
+/**
+ * Opens as many of a role's present keys as must sign. A key file tells its public key without the passphrase, so files
+ * of retired keys are passed over.
+ * @throws TrustRootError `SIGNER_MISSING`, `PASSPHRASE_WRONG`, `KEY_FILE_INVALID`.
+ */
 export async function openOfflineKeys(
   folder: string,
-  { role, count }: { role: OfflineRole; count: number },
+  { role, keys }: { role: OfflineRole; keys: RoleKeys },
   passphrase: string,
 ): Promise<Signer[]> {
   const names = await readdir(folder).catch(() => []);
-  const files = names.filter((name) => new RegExp(`^tuf-${role}-\\d+\\.key\\.json$`).test(name)).sort();
-  if (files.length < count) {
-    throw new TrustRootError('SIGNER_MISSING', `${count} keys of ${role} must sign, ${folder} has ${files.length}`, {
-      fix: 'name the folder with the key files with --keys',
-    });
-  }
   const signers: Signer[] = [];
-  for (const name of files.slice(0, count))
-    signers.push(keySigner(await readKeyFile(path.join(folder, name), passphrase)));
-  return signers;
+  for (const name of names.filter((candidate) => candidate.endsWith('.key.json')).sort()) {
+    if (signers.length === keys.threshold) break;
+    const file = path.join(folder, name);
+    if (keys.keyIds.includes(await keyIdIn(file))) signers.push(keySigner(await readKeyFile(file, passphrase)));
+  }
+  if (signers.length === keys.threshold) return signers;
+  throw new TrustRootError(
+    'SIGNER_MISSING',
+    `${keys.threshold} keys of ${role} must sign, ${folder} has ${signers.length}`,
+    {
+      fix: 'name the folder with the key files with --keys',
+    },
+  );
+}
+
+async function keyIdIn(file: string): Promise<string> {
+  const { publicKey } = parseKeyFile(await readFile(file), file);
+  return keyIdOf(tufKeyOf(createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' })));
 }
 
 /** Makes the online keys in the clear, 0600: what a cluster keeps in a Secret. @throws TrustRootError `KEY_FILE_EXISTS`. */

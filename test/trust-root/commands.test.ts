@@ -13,6 +13,10 @@ import { silentLog } from '../../appliance/kernel/log.ts';
 import type { Runtime } from '../../appliance/runtime.ts';
 import { followRepository, pinRoot } from '../../trust-root/follow.ts';
 import { nodePaths } from '../../trust-root/generation.ts';
+import { statusOf } from '../../trust-root/refresh.ts';
+import { DEFAULT_POLICY } from '../../trust-root/repository-policy.ts';
+import { loadRepository } from '../../trust-root/repository-state.ts';
+import { FileRepositoryStore } from '../../trust-root/repository-store-files.ts';
 import { urlTransport } from '../../trust-root/tuf-transport.ts';
 import { START } from './world/repository-world.ts';
 
@@ -80,6 +84,27 @@ test('init, publish, refresh, status and verify work on one repository', async (
   await followRepository({ paths, transport, clock });
   t.regex(await run('verify', 'node'), /generation 3(?:.|\n)*target: policies\.json/);
   t.regex(await run('verify', 'node/generations/000000000003', '--root', 'repo/1.root.json'), /generation 3/);
+});
+
+for (const role of ['root', 'targets', 'upstream']) {
+  test(`${role} is signed anew with the keys it has, for another period`, async (t) => {
+    const { folder, clock, run } = await shell(t);
+    await run(...INIT);
+    clock.advance(150 * DAY);
+    t.regex(await run('renew', role, ...REPOSITORY, ...KEYS), new RegExp(`signed anew: ${role} v2`));
+    await run('refresh', ...REPOSITORY, '--keys', 'online');
+    const state = await loadRepository(new FileRepositoryStore(path.join(folder, 'repo')));
+    const row = statusOf(state, DEFAULT_POLICY, clock.now()).find((status) => status.role === role);
+    t.like(row, { version: 2, daysLeft: role === 'upstream' ? 180 : 400, condition: 'ok' });
+  });
+}
+
+test('status asks for action when an offline role is due', async (t) => {
+  const { clock, run } = await shell(t);
+  await run(...INIT);
+  clock.advance(130 * DAY);
+  await run('refresh', ...REPOSITORY, '--keys', 'online');
+  await t.throwsAsync(() => run('status', ...REPOSITORY), { code: 'ROLES_DUE', message: /upstream/ });
 });
 
 test('init over a repository is refused, and makes no keys', async (t) => {
