@@ -6,7 +6,7 @@ import type { Clock } from '../appliance/kernel/clock.ts';
 import { type Floor, keptFromFloor, readFloor } from './floor.ts';
 import { type NodePaths, type VerifiedGeneration, verifyGeneration } from './generation.ts';
 import { type MetadataFiles, readMetadataFiles, rootsFrom } from './generation-files.ts';
-import { writeGeneration } from './generation-writer.ts';
+import { settleGeneration, writeGeneration } from './generation-writer.ts';
 import { TrustRootError } from './trust-root-error.ts';
 import { type KeptMetadata, type TrustedMetadata, TufClient } from './tuf-client.ts';
 import type { ResolvedTarget } from './tuf-delegations.ts';
@@ -80,6 +80,7 @@ export async function followRepository({ paths, transport, clock }: FollowingNod
   const trusted = client.trusted();
   const current = await currentGeneration(paths, clock).catch(() => undefined);
   if (current !== undefined && holds(files, trusted) && (await isWhole(current))) {
+    await settleGeneration(paths, { trusted, floor });
     return { kind: 'unchanged', generation: current };
   }
   const targetBytes = async (target: ResolvedTarget): Promise<Buffer> =>

@@ -37,7 +37,7 @@ export async function writeGeneration(paths: NodePaths, source: GenerationSource
     for (const name of written.targetNames()) await written.target(name);
     folder = await putInPlace(paths, temporary, source);
     await replaceSymlink(paths.current, path.join('generations', path.basename(folder)));
-    await writeFloor(paths.floor, source.trusted);
+    await settleGeneration(paths, source);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
     if (cause instanceof TrustRootError) throw cause;
@@ -45,7 +45,6 @@ export async function writeGeneration(paths: NodePaths, source: GenerationSource
       cause,
     });
   }
-  await removeOld(paths, path.basename(folder));
   const { pinnedRoot, clock } = source;
   return verifyGeneration(folder, { pinnedRoot, clock });
 }
@@ -90,26 +89,38 @@ async function writeNew(file: string, bytes: Buffer): Promise<void> {
 }
 
 /**
- * Gives the folder its name: the timestamp's version in twelve digits. The name is taken when the same version was written
- * before but never became current, or after a recovery whose versions start over under a new root; `-2` … follows then.
+ * Gives the folder its name: the timestamp's version in twelve digits. A folder of that name that never became current,
+ * since a run broke off, makes way. The current one does not: it is written anew when it is damaged, or when versions start
+ * over under a new root; `-2` … follows then.
  */
 async function putInPlace(paths: NodePaths, temporary: string, { trusted }: GenerationSource): Promise<string> {
   const base = String(trusted.set.timestamp?.version ?? 0).padStart(12, '0');
-  const taken = new Set(await readdir(paths.generations));
+  const current = path.basename(await readlink(paths.current).catch(() => ''));
   let name = base;
-  for (let suffix = 2; taken.has(name); suffix += 1) name = `${base}-${suffix}`;
+  for (let suffix = 2; name === current; suffix += 1) name = `${base}-${suffix}`;
   const folder = path.join(paths.generations, name);
+  await rm(folder, { recursive: true, force: true });
   await rename(temporary, folder);
   await syncDirectory(paths.generations);
   return folder;
 }
 
+/** What follows once a generation is current, and what a run that was killed after that left to do: the floor goes up, old folders go. */
+export async function settleGeneration(
+  paths: NodePaths,
+  { trusted, floor }: Pick<GenerationSource, 'trusted' | 'floor'>,
+): Promise<void> {
+  const isRaised = floor?.timestamp.equals(trusted.timestamp) === true && floor.roots.length === trusted.roots.length;
+  if (!isRaised) await writeFloor(paths.floor, trusted);
+  await removeOld(paths);
+}
+
 /** Keeps the newest three and the current one; removes older ones and what broken-off runs left. */
-async function removeOld(paths: NodePaths, current: string): Promise<void> {
-  const link = await readlink(paths.current).catch(() => '');
+async function removeOld(paths: NodePaths): Promise<void> {
+  const current = path.basename(await readlink(paths.current));
   const names = await readdir(paths.generations);
   const complete = names.filter((name) => /^\d{12,16}(?:-\d+)?$/.test(name)).sort();
-  const kept = new Set([...complete.slice(-KEPT_GENERATIONS), current, path.basename(link)]);
+  const kept = new Set([...complete.slice(-KEPT_GENERATIONS), current]);
   for (const name of names) {
     if (!kept.has(name)) await rm(path.join(paths.generations, name), { recursive: true, force: true });
   }
