@@ -7,6 +7,7 @@ import { judgeCandidate, type Request } from './judge-candidate.ts';
 import type { ImagePolicy } from './policy.ts';
 import type { Authority, KeyAuthority, KeylessAuthority, KeySource, WantedAttestation } from './policy-authority.ts';
 import { type ManagedKey, parseManagedKey } from './public-key.ts';
+import type { SecretKeys } from './secret-keys.ts';
 import { type Demands, keyVerifier } from './sigstore-verifier.ts';
 import { COSIGN_SIGNATURE_TYPE } from './statement.ts';
 import type { TrustDomains } from './trust-domains.ts';
@@ -17,7 +18,6 @@ import {
   type Reason,
   type ReasonCode,
 } from './verdict.ts';
-import type { SecretKeys } from './verification-inputs.ts';
 
 /** What an authority is judged with. */
 export interface AuthorityContext {
@@ -26,7 +26,7 @@ export interface AuthorityContext {
   readonly candidates: readonly Candidate[];
   readonly domains: TrustDomains;
   readonly clock: Clock;
-  readonly secretKeys: SecretKeys | undefined;
+  readonly secretKeys: SecretKeys;
 }
 
 /** An authority's answer, and what time has to do with it. */
@@ -131,7 +131,7 @@ function nothingFound({ image, predicateType }: Request): Fault {
   return { code, message: `no ${nameOf(predicateType)} was found for ${image.name}@${image.digest}` };
 }
 
-function keyOf(source: KeySource, secretKeys: SecretKeys | undefined): ManagedKey | Fault {
+function keyOf(source: KeySource, secretKeys: SecretKeys): ManagedKey | Fault {
   if (source.kind === 'inline') return source.key;
   if (source.kind === 'kms') {
     return {
@@ -139,12 +139,11 @@ function keyOf(source: KeySource, secretKeys: SecretKeys | undefined): ManagedKe
       message: `the key ${source.uri} is in a key service, which a disconnected site can't ask`,
     };
   }
-  const name = `${source.namespace === undefined ? '' : `${source.namespace}/`}${source.name}`;
-  const pem = secretKeys?.({ name: source.name, namespace: source.namespace });
-  if (pem === undefined) return { code: 'KEY_UNAVAILABLE', message: `the Secret ${name} with the key is not there` };
-  return (
-    parseManagedKey(pem, source.hash) ?? { code: 'KEY_UNAVAILABLE', message: `the Secret ${name} holds no public key` }
-  );
+  const { name, namespace, hash } = source;
+  const found = secretKeys({ name, namespace });
+  if (found.kind === 'none') return { code: 'KEY_UNAVAILABLE', message: found.why };
+  const message = `the Secret ${name} holds no public key that can be used`;
+  return parseManagedKey(found.pem, hash) ?? { code: 'KEY_UNAVAILABLE', message };
 }
 
 function needsDomain(authority: SigningAuthority): boolean {

@@ -6,6 +6,7 @@ import type { EvidenceDocument, PinnedImage } from './evidence.ts';
 import { type AuthorityContext, judgeAuthority, unsupportedLanguage } from './judge-authority.ts';
 import { matchingPolicies } from './match-policy.ts';
 import type { ImagePolicy } from './policy.ts';
+import { NO_SECRET_KEYS, secretKeysIdentity } from './secret-keys.ts';
 import { mostTellingFirst, type PolicyResult, type Reason, type Verdict, type VerdictBasis } from './verdict.ts';
 import { VerificationError } from './verification-error.ts';
 import type { VerificationInputs } from './verification-inputs.ts';
@@ -83,7 +84,7 @@ function judgePolicy(policy: ImagePolicy, { image, inputs, evidence }: Judging):
     candidates: evidence.candidates,
     domains: inputs.domains,
     clock: inputs.clock,
-    secretKeys: inputs.secretKeys,
+    secretKeys: inputs.secretKeys ?? NO_SECRET_KEYS,
   };
   const judgements = policy.authorities.map((authority) => judgeAuthority(authority, context));
   const authorities = judgements.map(({ result }) => result);
@@ -123,15 +124,9 @@ function basisOf(
   inputs: VerificationInputs,
   documents: readonly EvidenceDocument[],
 ): VerdictBasis {
-  const keys = policies.flatMap(({ authorities }) =>
-    authorities.map((authority) => {
-      if (authority.kind !== 'key' || authority.source.kind !== 'secret') return '';
-      const { name, namespace } = authority.source;
-      return inputs.secretKeys?.({ name, namespace }) ?? '';
-    }),
-  );
+  const keys = secretKeysIdentity(policies, inputs.secretKeys);
   return {
-    policies: combined([inputs.policies.noMatch, ...policies.map(({ identity }) => identity), ...keys]),
+    policies: combined([inputs.policies.noMatch, ...policies.map(({ identity }) => identity), keys]),
     trust: inputs.domains.identity,
     evidence: combined(documents.map(({ manifest }) => manifest).sort()),
   };

@@ -4,6 +4,7 @@ import { digestOf } from '../../../appliance/kernel/digest.ts';
 import { explainVerdict } from '../../../appliance/verification/explain.ts';
 import { parsePolicy } from '../../../appliance/verification/policy.ts';
 import { policySet } from '../../../appliance/verification/policy-set.ts';
+import type { SecretKeys } from '../../../appliance/verification/secret-keys.ts';
 import { trustDomains } from '../../../appliance/verification/trust-domains.ts';
 import type { Denied, Verdict } from '../../../appliance/verification/verdict.ts';
 import { VerificationError } from '../../../appliance/verification/verification-error.ts';
@@ -222,9 +223,15 @@ test('a key comes from a Secret, and a missing Secret is said', async (t) => {
   const signature = world.signImage(IMAGE, { key });
   const documents = [policyDocument([{ key: { secretRef: { name: 'release', namespace: 'keys' } } }])];
   t.is(outcomeOf(await judge(world, [signature], { documents })), 'KEY_UNAVAILABLE');
-  const secretKeys = ({ name, namespace }: { name: string; namespace: string | undefined }) =>
-    name === 'release' && namespace === 'keys' ? pemOf({ spki: key.spki }) : undefined;
+  const secretKeys: SecretKeys = ({ name, namespace }) =>
+    name === 'release' && namespace === 'keys'
+      ? { kind: 'key', pem: pemOf({ spki: key.spki }) }
+      : { kind: 'none', why: 'nothing there' };
   t.is(outcomeOf(await judge(world, [signature], { documents, secretKeys })), 'admitted');
+  const none: SecretKeys = () => ({ kind: 'none', why: 'the Secret has two entries' });
+  const verdict = await judge(world, [signature], { documents, secretKeys: none });
+  t.is(outcomeOf(verdict), 'KEY_UNAVAILABLE');
+  t.regex(messageOf(verdict), /two entries/);
 });
 
 test('a key in a key service is refused with the reason', async (t) => {
