@@ -6,6 +6,7 @@ import type { EvidenceDocument, EvidenceLayer } from './evidence.ts';
 import { legacyAttestation, legacySignature } from './legacy-bundle.ts';
 import type { SignedContent } from './signed-content.ts';
 import { type Malformed, type ParsedBundle, parseSigstoreBundle, signedContentOf } from './sigstore-bundle.ts';
+import type { Refused, Verified } from './sigstore-verifier.ts';
 import { type Claim, COSIGN_SIGNATURE_TYPE, readSimpleSigning, readStatement } from './statement.ts';
 
 /** Something attached to an image that may be a signature or an attestation of it. Nothing in it is trusted. */
@@ -22,6 +23,8 @@ export interface ReadCandidate {
   readonly bundle: ParsedBundle;
   readonly content: SignedContent;
   readonly claim: Claim;
+  /** What came of verifying it, by what was asked for. */
+  readonly outcomes: Map<string, Verified | Refused>;
 }
 
 const BUNDLE_TYPE = /^application\/vnd\.dev\.sigstore\.bundle(?:\+json;version=0\.[123]|\.v0\.3\+json)$/;
@@ -85,7 +88,8 @@ function readEnvelope(bundle: ParsedBundle | Malformed): ReadCandidate | Malform
   if (bundle.content.kind !== 'dsse') return { fault: 'it signs a message, and not a statement about an image' };
   const content = signedContentOf(bundle);
   if (content === undefined) return { fault: 'it signs nothing' };
-  return { bundle, content, claim: readStatement(bundle.content.payload, bundle.content.payloadType) };
+  const claim = readStatement(bundle.content.payload, bundle.content.payloadType);
+  return { bundle, content, claim, outcomes: new Map() };
 }
 
 function readLegacySignature(layer: EvidenceLayer): ReadCandidate | Malformed {
@@ -93,5 +97,5 @@ function readLegacySignature(layer: EvidenceLayer): ReadCandidate | Malformed {
   if ('fault' in bundle) return bundle;
   const content = signedContentOf(bundle, layer.bytes);
   if (content === undefined) return { fault: 'it signs nothing' };
-  return { bundle, content, claim: readSimpleSigning(layer.bytes) };
+  return { bundle, content, claim: readSimpleSigning(layer.bytes), outcomes: new Map() };
 }

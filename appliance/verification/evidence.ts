@@ -40,14 +40,17 @@ export interface EvidenceReader {
 export interface EvidenceLimits {
   readonly maxDocuments: number;
   readonly maxLayersPerDocument: number;
+  /** Of all documents together: each may have to be verified, which takes milliseconds. */
+  readonly maxLayers: number;
   readonly maxLayerBytes: number;
   readonly maxTotalBytes: number;
 }
 
-/** 64 documents of 64 layers; 16 MiB a layer; 64 MiB in all. */
+/** 64 documents of 64 layers, 256 layers in all; 16 MiB a layer; 64 MiB in all. */
 export const EVIDENCE_LIMITS: EvidenceLimits = {
   maxDocuments: 64,
   maxLayersPerDocument: 64,
+  maxLayers: 256,
   maxLayerBytes: 16 * 1024 * 1024,
   maxTotalBytes: 64 * 1024 * 1024,
 };

@@ -3,7 +3,7 @@ import type { PinnedImage } from './evidence.ts';
 import { foreignIdentity, nameOf } from './explain.ts';
 import type { LeafCertificate } from './leaf-certificate.ts';
 import type { Wanted, WantedIdentity } from './policy-authority.ts';
-import type { Demands, SigstoreVerifier, Verified } from './sigstore-verifier.ts';
+import type { Demands, Refused, SigstoreVerifier, Verified } from './sigstore-verifier.ts';
 import { COSIGN_SIGNATURE_TYPE } from './statement.ts';
 import type { LoadedDomain } from './trust-domains.ts';
 import type { AcceptedSignature, ReasonCode, Signer } from './verdict.ts';
@@ -36,9 +36,19 @@ export function judgeCandidate(candidate: Candidate, request: Request): Judgemen
   if (!read.claim.digests.includes(request.image.digest)) {
     return { kind: 'refused', code: 'DIGEST_MISMATCH', message: foreignDigest(read, request.predicateType) };
   }
-  const outcome = request.verifier.verify(read.bundle, read.content, request.demands);
+  const outcome = verifiedOnce(read, request);
   if (outcome.kind === 'refused') return outcome;
   return judgeSigner(outcome, candidate, request);
+}
+
+/** Authorities and policies that ask for the same of the same domain share one verification. */
+function verifiedOnce({ bundle, content, outcomes }: ReadCandidate, request: Request): Verified | Refused {
+  const { demands, domain, verifier } = request;
+  const { key, ...others } = demands;
+  const asked = JSON.stringify([domain?.name, key?.fingerprint, key?.hashAlgorithm, others]);
+  const known = outcomes.get(asked) ?? verifier.verify(bundle, content, demands);
+  outcomes.set(asked, known);
+  return known;
 }
 
 function judgeSigner({ leaf, transparency, signedAt }: Verified, candidate: Candidate, request: Request): Judgement {

@@ -85,7 +85,11 @@ export async function readEvidence(
   try {
     const manifests = await Promise.all(items.map(async (item) => await readManifest(item, blobs)));
     const wanted = manifests.map((manifest) => layersToRead(manifest, limits));
-    assertFits(image, wanted.flat(), limits);
+    const layers = wanted.flat();
+    if (layers.length > limits.maxLayers) {
+      throw tooLarge(image, `${layers.length} signatures and attestations, ${limits.maxLayers} are read at most`);
+    }
+    assertFits(image, layers, limits);
     return await Promise.all(
       items.map(async (item, at) => ({
         ...headOf(item, manifests[at]),
