@@ -49,6 +49,6 @@ export function sitePolicies({ issuers, trustDomain, applications }: ConnectedFa
   return [
     policy('acme', { globs: names, authorities: [{ name: 'vendor', ...vendor }] }),
     policy('acme-legacy', { globs: [LEGACY], authorities: [{ name: 'vendor', ...vendor }], annotations: promised }),
-    policy('site-built', { globs: [`${SITE_REGISTRY}/**`], authorities: [{ name: 'builder', ...builder }] }),
+    policy('site-built', { globs: [`${SITE_REGISTRY}/team/**`], authorities: [{ name: 'builder', ...builder }] }),
   ];
 }
