@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
 /** What a containerd understands in hosts.toml, by its version. */
 export interface ContainerdFeatures {
   /** `dial_timeout` bounds a dial; known from 2.1.0. */
@@ -40,22 +37,6 @@ export function versionFromNodeInfo(containerRuntimeVersion: string): Containerd
   const prefix = 'containerd://';
   if (!containerRuntimeVersion.startsWith(prefix)) return undefined;
   return parseContainerdVersion(containerRuntimeVersion.slice(prefix.length));
-}
-
-/** The version in the output of `containerd --version`: its third word. */
-export function versionFromOutput(output: string): ContainerdVersion | undefined {
-  const words = output.trim().split(/\s+/).slice(0, 3);
-  return words[0] === 'containerd' ? parseContainerdVersion(words[2] ?? '') : undefined;
-}
-
-/** Asks the containerd in the PATH, or at `program`, for its version; `undefined` when it can't be asked. */
-export async function versionOfProgram(program = 'containerd'): Promise<ContainerdVersion | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 5000, maxBuffer: 4096 });
-    return versionFromOutput(stdout);
-  } catch {
-    return undefined;
-  }
 }
 
 /** What to write for a version. An unknown one gets what every containerd understands. */
