@@ -11,6 +11,8 @@ export interface FollowOptions {
   readonly selection?: Selection;
   /** Told the whole set, by name: first when it is complete, then after each change. */
   readonly onSet: (objects: ReadonlyMap<string, KubeObject>) => void;
+  /** Told when a watch could not be begun or broke; the sets told so far stay. */
+  readonly onFailure?: (error: unknown) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** Waits between two tries. */
@@ -25,7 +27,7 @@ const LONGEST_PAUSE_MS = 30_000;
  * with growing pauses, and the last complete set stays until the next is complete.
  */
 export async function followObjects(cluster: Cluster, options: FollowOptions): Promise<void> {
-  const { kind, signal, log, pause = wait } = options;
+  const { kind, signal, log, onFailure, pause = wait } = options;
   for (let tries = 0; !signal.aborted; tries += 1) {
     try {
       await watchOnce(cluster, options, () => {
@@ -33,6 +35,7 @@ export async function followObjects(cluster: Cluster, options: FollowOptions): P
       });
     } catch (error) {
       log.error(`${kind.kind} can't be watched`, { error: describeError(error) });
+      onFailure?.(error);
     }
     await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries), signal);
   }

@@ -6,6 +6,7 @@ import { formatImageReference, type ImageReference, repositoryName } from '../ke
 import type { EvidenceReader, PinnedImage } from '../verification/evidence.ts';
 import { matchingPolicies } from '../verification/match-policy.ts';
 import type { PolicySet } from '../verification/policy-set.ts';
+import { type SecretKeys, secretKeysIdentity } from '../verification/secret-keys.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import type { VerificationInputs } from '../verification/verification-inputs.ts';
 import type { AdmissionWorld, ImageQuestion } from './admission-world.ts';
@@ -30,6 +31,7 @@ export interface WorldParts {
   readonly syncedEvidence: EvidenceReader;
   readonly domains: VerificationInputs['domains'];
   readonly policies: PolicySet;
+  readonly secretKeys: SecretKeys;
   readonly modes: NamespaceModes;
   readonly registry: RegistrySide | undefined;
   readonly cache: VerdictCache<Verdict>;
@@ -80,23 +82,25 @@ function assertCurrent({ generation, clock }: WorldParts): void {
 
 /**
  * Everything that a verdict depends on: the image by name and digest, the policies that match it (and so the request
- * fields they read), and through the generation and the domains all trust and evidence. Never a tag.
+ * fields they read) with the keys that they take from Secrets, and through the generation and the domains all trust and
+ * evidence. Never a tag.
  */
 function cacheKey(
   { reference, digest, workload }: ImageQuestion,
-  { policies, domains, generation }: WorldParts,
+  { policies, secretKeys, domains, generation }: WorldParts,
 ): string {
   const image = `${repositoryName(reference)}@${digest}`;
-  const matched = matchingPolicies(policies.policies, image, workload).map(({ identity }) => identity);
-  return [image, policies.noMatch, ...matched, domains.identity, generation.number].join('\n');
+  const matched = matchingPolicies(policies.policies, image, workload);
+  const identities = [...matched.map(({ identity }) => identity), secretKeysIdentity(matched, secretKeys)];
+  return [image, policies.noMatch, ...identities, domains.identity, generation.number].join('\n');
 }
 
 async function judgeAnew({ reference, digest, workload }: ImageQuestion, parts: WorldParts) {
-  const { policies, domains, clock, verify, index, syncedEvidence, registry } = parts;
+  const { policies, secretKeys, domains, clock, verify, index, syncedEvidence, registry } = parts;
   const asked = clock.now().getTime();
   const image = { name: repositoryName(reference), digest };
   const judgeBy = async (evidence: EvidenceReader): Promise<Verdict> =>
-    await verify(image, { policies, domains, clock, workload, evidence });
+    await verify(image, { policies, secretKeys, domains, clock, workload, evidence });
   const isSynced = registry === undefined || Object.hasOwn(index.images, digest);
   const first = await judgeBy(isSynced ? syncedEvidence : registry.evidence);
   const asksRegistry = registry !== undefined && (!isSynced || first.kind === 'denied');

@@ -9,6 +9,7 @@ import type { AdmissionWorld, WorldSource } from './admission-world.ts';
 import type { GenerationContents } from './generation-contents.ts';
 import type { Readiness } from './handler.ts';
 import { judgingWorld, type RegistrySide, type VerifyImage } from './judging-world.ts';
+import type { PolicyKeys } from './policy-keys.ts';
 import type { PolicySource } from './policy-source.ts';
 import type { TrustSource } from './trust-source.ts';
 import type { VerdictCache } from './verdict-cache.ts';
@@ -19,6 +20,7 @@ import type { ObservedState } from './webhook-metrics.ts';
 export interface LiveWorldParts {
   readonly trust: Pick<TrustSource<GenerationContents>, 'current' | 'fault'>;
   readonly policies: Pick<PolicySource, 'isSynced' | 'policies' | 'trustRoots' | 'modes' | 'faults'>;
+  readonly keys: Pick<PolicyKeys, 'isSettled' | 'lookup' | 'faults'>;
   readonly registry: RegistrySide | undefined;
   readonly cache: VerdictCache<Verdict>;
   readonly clock: Clock;
@@ -42,7 +44,7 @@ export class LiveWorld implements WorldSource, ObservedState {
     return this.#world;
   }
 
-  /** To be called when the policies or the modes have changed. */
+  /** To be called when the policies, their keys or the modes have changed. */
   policiesChanged(): void {
     this.#world = undefined;
   }
@@ -55,15 +57,14 @@ export class LiveWorld implements WorldSource, ObservedState {
 
   /** Ready once trust and policies were loaded; it stays so when they fail later, to go on saying why it refuses. */
   readiness(): Readiness {
-    const { trust, policies } = this.#parts;
-    const loaded = trust.current();
+    const loaded = this.#parts.trust.current();
     return {
-      ready: loaded !== undefined && policies.isSynced(),
+      ready: loaded !== undefined && this.#isSynced(),
       details: {
         generation: loaded?.generation.number ?? null,
         trustAgeSeconds: this.trustAgeSeconds() ?? null,
         trustExpirySeconds: this.trustExpirySeconds() ?? null,
-        policiesSynced: policies.isSynced(),
+        policiesSynced: this.#isSynced(),
         policies: this.policies(),
         faults: this.#faults(),
       },
@@ -97,10 +98,14 @@ export class LiveWorld implements WorldSource, ObservedState {
     return this.#parts.cache.statistics();
   }
 
+  #isSynced(): boolean {
+    return this.#parts.policies.isSynced() && this.#parts.keys.isSettled();
+  }
+
   #faults(): string[] {
-    const { trust, policies } = this.#parts;
+    const { trust, policies, keys } = this.#parts;
     const fault = trust.fault();
-    return [...(fault === undefined ? [] : [fault]), ...policies.faults()];
+    return [...(fault === undefined ? [] : [fault]), ...policies.faults(), ...keys.faults()];
   }
 
   #secondsUntil(time: Date): number {
@@ -108,14 +113,14 @@ export class LiveWorld implements WorldSource, ObservedState {
   }
 
   #make(): AdmissionWorld {
-    const { trust, policies, registry, cache, clock, verify, readSynced } = this.#parts;
+    const { trust, policies, keys, registry, cache, clock, verify, readSynced } = this.#parts;
     const loaded = trust.current();
     if (loaded === undefined) {
       throw new WebhookError('NOT_READY', `no trust is loaded: ${trust.fault() ?? 'not looked for yet'}`, {
         fix: 'see the node agent on this node: sealift status',
       });
     }
-    if (!policies.isSynced()) {
+    if (!this.#isSynced()) {
       throw new WebhookError('NOT_READY', 'the policies were not read from the cluster yet', { fix: 'try again' });
     }
     const { generation, contents } = loaded;
@@ -125,6 +130,7 @@ export class LiveWorld implements WorldSource, ObservedState {
       syncedEvidence: readSynced(contents.index),
       domains: this.#domains([...contents.domains, ...policies.trustRoots()]),
       policies: policySet(policies.policies(), { floor: contents.floorPolicies }),
+      secretKeys: keys.lookup(),
       modes: policies.modes(),
       registry,
       cache,

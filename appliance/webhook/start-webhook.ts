@@ -17,6 +17,7 @@ import { type GenerationContents, readGeneration } from './generation-contents.t
 import { type Readiness, webhookHandler } from './handler.ts';
 import type { RegistrySide } from './judging-world.ts';
 import { LiveWorld } from './live-world.ts';
+import { PolicyKeys } from './policy-keys.ts';
 import { PolicySource } from './policy-source.ts';
 import { poll } from './poll.ts';
 import { registryEvidence } from './registry-evidence.ts';
@@ -76,18 +77,17 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
     live.trustChanged();
     warming.request();
   });
-  const policies = new PolicySource({
-    cluster,
-    log,
-    onChange: () => {
-      live.policiesChanged();
-      warming.request();
-    },
-  });
+  const onChange = (): void => {
+    live.policiesChanged();
+    warming.request();
+  };
+  const policies = new PolicySource({ cluster, log, onChange });
+  const keys = new PolicyKeys({ cluster, log, onChange });
   const registry = registrySide(options);
   const live: LiveWorld = new LiveWorld({
     trust,
     policies,
+    keys,
     registry,
     clock,
     cache: new VerdictCache<Verdict>(CACHE_LIMITS, clock),
@@ -105,6 +105,7 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   await trust.look();
   const work = Promise.all([
     policies.follow(signal),
+    keys.follow(signal),
     poll(TRUST_POLL_MS, async () => await trust.look(), signal),
     poll(CERTIFICATE_POLL_MS, async () => await reload.look(), signal),
   ]);

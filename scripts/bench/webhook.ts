@@ -6,6 +6,7 @@ import { type Digest, digestOf } from '../../appliance/kernel/digest.ts';
 import { silentLog } from '../../appliance/kernel/log.ts';
 import { parsePolicy } from '../../appliance/verification/policy.ts';
 import { policySet } from '../../appliance/verification/policy-set.ts';
+import { NO_SECRET_KEYS } from '../../appliance/verification/secret-keys.ts';
 import { trustDomains } from '../../appliance/verification/trust-domains.ts';
 import type { Verdict } from '../../appliance/verification/verdict.ts';
 import { verifyImage } from '../../appliance/verification/verify-image.ts';
@@ -94,6 +95,7 @@ function benchSite() {
     syncedEvidence: { evidenceFor: async ({ digest }) => [signed.get(digest)].filter((one) => one !== undefined) },
     domains: trustDomains([world.domain()], { defaultName: world.name }),
     policies: policySet(['ghcr.io/acme/**', 'ghcr.io/**', '**'].map(benchPolicy)),
+    secretKeys: NO_SECRET_KEYS,
     modes: ENFORCE_EVERYWHERE,
     registry: undefined,
     cache,

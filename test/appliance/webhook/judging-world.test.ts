@@ -5,6 +5,7 @@ import { parseImageReference } from '../../../appliance/kernel/image-reference.t
 import { matchingPolicies } from '../../../appliance/verification/match-policy.ts';
 import { parsePolicy } from '../../../appliance/verification/policy.ts';
 import { policySet } from '../../../appliance/verification/policy-set.ts';
+import { NO_SECRET_KEYS, type SecretKeys } from '../../../appliance/verification/secret-keys.ts';
 import { trustDomains } from '../../../appliance/verification/trust-domains.ts';
 import type { Verdict } from '../../../appliance/verification/verdict.ts';
 import { judgingWorld, type WorldParts } from '../../../appliance/webhook/judging-world.ts';
@@ -33,10 +34,11 @@ function generation(
   };
 }
 
+const POLICY = { apiVersion: 'policy.sigstore.dev/v1beta1', kind: 'ClusterImagePolicy' };
+
 const policy = (name: string, glob = '**', match: object[] = []) =>
   parsePolicy({
-    apiVersion: 'policy.sigstore.dev/v1beta1',
-    kind: 'ClusterImagePolicy',
+    ...POLICY,
     metadata: { name },
     spec: { images: [{ glob }], authorities: [{ static: { action: 'pass' } }], match },
   });
@@ -58,6 +60,7 @@ function world(parts: Partial<WorldParts> = {}) {
     syncedEvidence: { evidenceFor: async () => [] },
     domains: trustDomains([]),
     policies: policySet([policy('all')]),
+    secretKeys: NO_SECRET_KEYS,
     modes: ENFORCE_EVERYWHERE,
     registry: {
       digestOf: async () => testDigest('from the registry'),
@@ -110,6 +113,27 @@ test('a policy that does not match the image leaves its verdict alone', async (t
   await judge('ghcr.io/a/b:v1');
   await judge('ghcr.io/a/b:v1', DIGEST, { policies: policySet([policy('all'), policy('other', 'quay.io/**')]) });
   t.is(state.verified, 1);
+});
+
+test('a changed key in a Secret is another verdict on the images of its policies, and on no other', async (t) => {
+  const authorities = [{ key: { secretRef: { name: 'release' } } }];
+  const keyed = parsePolicy({
+    ...POLICY,
+    metadata: { name: 'keyed' },
+    spec: { images: [{ glob: 'quay.io/**' }], authorities },
+  });
+  const { judge, state } = world({ policies: policySet([policy('all'), keyed]) });
+  const holding = (pem: string): { secretKeys: SecretKeys } => ({ secretKeys: () => ({ kind: 'key', pem }) });
+  await judge('quay.io/a/b:v1', DIGEST, holding('one'));
+  await judge('ghcr.io/a/b:v1', DIGEST, holding('one'));
+  t.is(state.verified, 2);
+  await judge('ghcr.io/a/b:v1', DIGEST, holding('two'));
+  t.is(state.verified, 2);
+  await judge('quay.io/a/b:v1', DIGEST, holding('two'));
+  await judge('quay.io/a/b:v1');
+  t.is(state.verified, 4);
+  await judge('quay.io/a/b:v1', DIGEST, holding('one'));
+  t.is(state.verified, 4);
 });
 
 test("labels count when a policy's match reads them", async (t) => {

@@ -2,6 +2,7 @@ import test from 'ava';
 
 import { clockAt } from '../../../appliance/kernel/clock.ts';
 import { parsePolicy } from '../../../appliance/verification/policy.ts';
+import { NO_SECRET_KEYS, type SecretKeys } from '../../../appliance/verification/secret-keys.ts';
 import { trustDomains } from '../../../appliance/verification/trust-domains.ts';
 import type { Verdict } from '../../../appliance/verification/verdict.ts';
 import type { VerificationInputs } from '../../../appliance/verification/verification-inputs.ts';
@@ -49,6 +50,8 @@ function world() {
     synced: false,
     policies: [policy('cluster')],
     trustRoots: [] as GenerationContents['domains'],
+    keysSettled: true,
+    keys: NO_SECRET_KEYS,
   };
   const live = new LiveWorld({
     trust: { current: () => state.trust, fault: () => (state.trust === undefined ? 'no such file' : undefined) },
@@ -59,6 +62,7 @@ function world() {
       modes: () => parseNamespaceModes({ _default: 'enforce' }),
       faults: () => [],
     },
+    keys: { isSettled: () => state.keysSettled, lookup: () => state.keys, faults: () => [] },
     registry: undefined,
     cache: new VerdictCache<Verdict>({ maxEntries: 10, maxBytes: 100_000 }, clock),
     clock,
@@ -111,6 +115,25 @@ test('the world stays the same until it is told of a change', (t) => {
   t.is(live.current(), before);
   live.policiesChanged();
   t.not(live.current(), before);
+});
+
+test('without the keys of the policies there is no world', (t) => {
+  const { live, state } = world();
+  Object.assign(state, { trust: loaded(12), synced: true, keysSettled: false });
+  t.throws(() => live.current(), { code: 'NOT_READY' });
+  t.false(live.readiness().ready);
+  state.keysSettled = true;
+  t.true(live.readiness().ready);
+});
+
+test('verdicts are reached with the keys as they were when the world was made', async (t) => {
+  const { live, state, judge } = world();
+  const key: SecretKeys = () => ({ kind: 'key', pem: 'x' });
+  Object.assign(state, { trust: loaded(12), synced: true, keys: key });
+  t.is((await judge())?.secretKeys, key);
+  state.keys = NO_SECRET_KEYS;
+  live.trustChanged();
+  t.is((await judge())?.secretKeys, NO_SECRET_KEYS);
 });
 
 test('another generation forgets the verdicts of the one before', async (t) => {

@@ -1,7 +1,9 @@
 import test from 'ava';
 
+import { KINDS } from '../../../appliance/kube/kube-object.ts';
+import { generateKey, publicKeyPem } from '../../../trust-root/keys.ts';
 import { createRequest, reviewBody } from './support/reviews.ts';
-import { keyPolicy, site } from './support/site.ts';
+import { keyPolicy, SITE_KEY_PEM, site } from './support/site.ts';
 
 test('from a signed image to a verdict: synced evidence, the registry, and neither', async (t) => {
   const { pushed, sync, start, registry } = await site(t);
@@ -70,4 +72,25 @@ test('a policy that would not be followed is refused where it is written', async
   t.true((await review(keyPolicy('p', 'ghcr.io/**'))).allowed);
   const refused = await review({ ...keyPolicy('p', 'ghcr.io/**'), spec: { images: [], authoritys: [] } });
   t.regex(refused.status?.message ?? '', /authoritys/);
+});
+
+test('a policy takes its key from a Secret, and another key there is another verdict', async (t) => {
+  const { pushed, sync, start, cluster } = await site(t);
+  const good = await pushed('quay.io/team/good', true);
+  await sync('quay.io/team/good:v1');
+  const authorities = [{ name: 'release', key: { secretRef: { name: 'release' } } }];
+  await cluster.create({ ...keyPolicy('keyed', ''), spec: { images: [{ glob: 'quay.io/**' }], authorities } });
+  const { review } = await start();
+  const verdict = async () => await review('/validate', `quay.io/team/good@${good}`);
+  t.regex((await verdict()).status?.message ?? '', /KEY_UNAVAILABLE.*no Secret sealift-policy-keys\/release/);
+  const holding = async (pem: string) =>
+    await cluster.apply({
+      ...KINDS.secret,
+      metadata: { name: 'release', namespace: 'sealift-policy-keys' },
+      data: { 'key.pub': Buffer.from(pem).toString('base64') },
+    });
+  await holding(SITE_KEY_PEM);
+  t.true((await verdict()).allowed);
+  await holding(publicKeyPem(generateKey('p256')));
+  t.regex((await verdict()).status?.message ?? '', /UNTRUSTED_KEY/);
 });

@@ -36,6 +36,9 @@ import { createRequest, podSpec, reviewBody, workload } from './reviews.ts';
 
 const key = generateKey('p256');
 
+/** The public half of the key that signs the world's images. */
+export const SITE_KEY_PEM = publicKeyPem(key);
+
 /** A signature over `image` as `cosign sign --key` writes it (cosign SIGNATURE_SPEC, "simple signing"). */
 function signatureOf(name: string, image: Artifact): Artifact {
   const payload = Buffer.from(
@@ -65,7 +68,7 @@ export function keyPolicy(name: string, glob: string) {
   return {
     ...KINDS.clusterImagePolicy,
     metadata: { name },
-    spec: { images: [{ glob }], authorities: [{ name: 'key', key: { data: publicKeyPem(key) } }] },
+    spec: { images: [{ glob }], authorities: [{ name: 'key', key: { data: SITE_KEY_PEM } }] },
   };
 }
 
