@@ -4,6 +4,7 @@ import ava from 'ava';
 import { load } from 'js-yaml';
 
 import type { KubeObject } from '../../appliance/kube/kube-object.ts';
+import { POLICY_KEYS_NAMESPACE } from '../../appliance/webhook/policy-keys.ts';
 import { builtHelm } from '../support/helm-template.ts';
 import { POLICY_CRD, renderWebhook } from './webhook-chart.ts';
 
@@ -87,14 +88,35 @@ test('three replicas, of which one at a time may go', async (t) => {
   t.like(ofKind(objects, 'PodDisruptionBudget')[0]?.spec, { maxUnavailable: 1 });
 });
 
-test('it may read policies and the ConfigMaps of its own namespace, and nothing else', async (t) => {
+test('it may read policies, ConfigMaps of its own namespace, Secrets of a third, and nothing else', async (t) => {
   const objects = await renderWebhook(helm, ROOT);
-  const rules = (kind: string): unknown => ofKind(objects, kind)[0]?.['rules'];
+  const rules = (kind: string) =>
+    ofKind(objects, kind).map((one) => ({ namespace: one.metadata.namespace, rules: one['rules'] }));
   const verbs = ['get', 'list', 'watch'];
-  t.deepEqual(rules('ClusterRole'), [
-    { apiGroups: ['policy.sigstore.dev'], resources: ['clusterimagepolicies', 'trustroots'], verbs },
+  const policies = { apiGroups: ['policy.sigstore.dev'], resources: ['clusterimagepolicies', 'trustroots'], verbs };
+  t.deepEqual(rules('ClusterRole'), [{ namespace: undefined, rules: [policies] }]);
+  t.deepEqual(rules('Role'), [
+    { namespace: POLICY_KEYS_NAMESPACE, rules: [{ apiGroups: [''], resources: ['secrets'], verbs }] },
+    { namespace: undefined, rules: [{ apiGroups: [''], resources: ['configmaps'], verbs }] },
   ]);
-  t.deepEqual(rules('Role'), [{ apiGroups: [''], resources: ['configmaps'], verbs }]);
+});
+
+test('each Role is bound to the ServiceAccount alone, where the Role is', async (t) => {
+  const objects = await renderWebhook(helm, ROOT);
+  const bindings = ofKind(objects, 'RoleBinding');
+  const place = (one: KubeObject): string => `${one.metadata.namespace ?? ''}/${one.metadata.name}`;
+  t.deepEqual(bindings.map(place), ofKind(objects, 'Role').map(place));
+  for (const { subjects, roleRef, metadata } of bindings) {
+    t.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'webhook', namespace: 'sealift-system' }]);
+    t.like(roleRef, { kind: 'Role', name: metadata.name });
+  }
+});
+
+test("the namespace of the policies' keys comes with the chart and outlives it", async (t) => {
+  const [namespace, ...others] = ofKind(await renderWebhook(helm, ROOT), 'Namespace');
+  t.is(namespace?.metadata.name, POLICY_KEYS_NAMESPACE);
+  t.is(namespace?.metadata.annotations?.['helm.sh/resource-policy'], 'keep');
+  t.deepEqual(others, []);
 });
 
 test('every webhook fails closed, has no side effects and is waited for ten seconds', async (t) => {
