@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
-
+import { acceptanceCommand } from './commands/acceptance.ts';
 import { agentCommand } from './commands/agent.ts';
 import { bundleCommand } from './commands/bundle.ts';
 import { controllerCommand } from './commands/controller.ts';
@@ -26,6 +26,7 @@ export function buildProgram(runtime: Runtime): Command {
     })
     .showHelpAfterError('(run with --help for the options)');
   program.addCommand(agentCommand(runtime));
+  program.addCommand(acceptanceCommand(runtime), { hidden: true });
   program.addCommand(bundleCommand(runtime));
   program.addCommand(controllerCommand(runtime));
   program.addCommand(installCommand(runtime));

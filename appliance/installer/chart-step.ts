@@ -4,6 +4,7 @@ import { describeRef, type KindRef, type ObjectRef } from '../kube/kube-object.t
 import { readinessOf } from '../kube/readiness.ts';
 import { waitReady } from '../kube/wait-ready.ts';
 import { DONE, firstMissing, type InstallWorld, type Look, missing, type Step, type Tell } from './step.ts';
+import { unstick } from './unstick.ts';
 
 /** A step that deploys one chart. */
 export interface ChartStep {
@@ -48,6 +49,7 @@ export function chartStep(chart: ChartStep): Step {
       await chart.afterDeploy?.(world, tell);
       for (const ref of workloadRefs(chart)) {
         const onProgress = (message: string): void => tell(`${describeRef(ref)}: ${message}`);
+        await unstick(world.cluster, ref);
         await waitReady(world.cluster, ref, { timeoutMs: world.readyTimeoutMs, signal: world.signal, onProgress });
       }
       await chart.verify?.(world, tell);

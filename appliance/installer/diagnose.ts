@@ -51,9 +51,9 @@ const LOG_LINES = 12;
 export async function diagnosePods(cluster: Cluster, selection: PodSelection): Promise<string[]> {
   try {
     const pods = await cluster.list(KINDS.pod, selection);
-    if (pods.length === 0) return [`no pod with ${selection.labelSelector} in ${selection.namespace}`];
     const unwell = pods.filter((pod) => !isReady(pod)).slice(0, MAX_PODS);
-    const lines: string[] = [];
+    const lines = pods.length === 0 ? [`no pod with ${selection.labelSelector} in ${selection.namespace}`] : [];
+    if (unwell.length === 0) lines.push(...(await refusedPods(cluster, selection.namespace)));
     for (const pod of unwell) lines.push(...(await diagnosePod(cluster, pod)));
     return lines.slice(0, MAX_LINES);
   } catch {
@@ -89,13 +89,24 @@ function describeContainer({ name, state, restartCount }: Container): string {
   return `  container ${name}: ${why.trim().slice(0, 500)}${restartCount > 0 ? `, restarted ${restartCount} times` : ''}`;
 }
 
+/** Why pods were not even made: admission, quotas. */
+async function refusedPods(cluster: Cluster, namespace: string): Promise<string[]> {
+  const events = await cluster.list(KINDS.event, { namespace, fieldSelector: 'reason=FailedCreate' });
+  return newest(events)
+    .slice(-MAX_EVENTS)
+    .map(({ message }) => `  ${(message ?? '').slice(0, 1000)}`);
+}
+
+function newest(events: readonly KubeObject[]) {
+  const time = (event: z.infer<typeof eventSchema>): string => event.lastTimestamp ?? event.eventTime ?? '';
+  return events.map((event) => eventSchema.parse(event)).sort((a, b) => (time(a) < time(b) ? -1 : 1));
+}
+
 async function lastEvents(cluster: Cluster, pod: KubeObject): Promise<string[]> {
   const { name, namespace = '' } = pod.metadata;
   const events = await cluster.list(KINDS.event, { namespace, fieldSelector: `involvedObject.name=${name}` });
-  return events
-    .map((event) => eventSchema.parse(event))
+  return newest(events)
     .filter(({ type }) => type !== 'Normal')
-    .sort((a, b) => ((a.lastTimestamp ?? a.eventTime ?? '') < (b.lastTimestamp ?? b.eventTime ?? '') ? -1 : 1))
     .slice(-MAX_EVENTS)
     .map(({ reason, message }) => `  event ${reason ?? ''}: ${(message ?? '').slice(0, 500)}`);
 }

@@ -1,6 +1,8 @@
 import type { ApplianceConfig } from '../config/schema.ts';
 import type { Step } from './step.ts';
+import { acceptance } from './steps/acceptance.ts';
 import { mariadb, trillian } from './steps/database.ts';
+import { inventory } from './steps/inventory.ts';
 import { keys } from './steps/keys.ts';
 import { namespaces } from './steps/namespaces.ts';
 import { nodeAgent } from './steps/node-agent.ts';
@@ -22,6 +24,7 @@ export function installationSteps(config: ApplianceConfig): Step[] {
     repository,
     ...ownRegistry,
     images,
+    inventory,
     tuf,
     nodeAgent,
     mariadb,
@@ -31,5 +34,6 @@ export function installationSteps(config: ApplianceConfig): Step[] {
     rekor,
     tsa,
     webhook,
+    ...(config.acceptance ? [acceptance] : []),
   ];
 }

@@ -82,10 +82,13 @@ export class ApiCluster implements Cluster {
     return this.#write({ method: 'PATCH', path, body: { ...object, metadata }, contentType: PATCH_TYPES.apply }, ref);
   }
 
-  async create(object: KubeObject): Promise<KubeObject> {
+  async create(object: KubeObject, { dryRun = false }: { dryRun?: boolean } = {}): Promise<KubeObject> {
     const ref = refOf(object);
     const path = await this.#kinds.collectionPath(ref.kind, ref.namespace);
-    return this.#write({ method: 'POST', path: `${path}?fieldManager=sealift`, body: object }, ref);
+    return this.#write(
+      { method: 'POST', path: `${path}?fieldManager=sealift${dryRun ? '&dryRun=All' : ''}`, body: object },
+      ref,
+    );
   }
 
   async replace(object: KubeObject): Promise<KubeObject> {

@@ -90,10 +90,11 @@ export class MemoryCluster implements Cluster {
     return this.#update(stored, next);
   }
 
-  async create(object: KubeObject): Promise<KubeObject> {
+  async create(object: KubeObject, { dryRun = false }: { dryRun?: boolean } = {}): Promise<KubeObject> {
     this.#options.admit?.(object);
     const ref = refOf(object);
     if (this.#objects.has(keyOf(ref))) throw new KubeError('ALREADY_EXISTS', `${describeRef(ref)}: already exists`);
+    if (dryRun) return structuredClone(object);
     return this.#insert(withoutServerFields(object), {});
   }
 

@@ -103,8 +103,11 @@ export interface Cluster {
    * @returns the object as it is afterwards. @throws KubeError `INVALID`, `KIND_UNKNOWN`.
    */
   apply(object: KubeObject, manager?: string): Promise<KubeObject>;
-  /** Makes a new object. @throws KubeError `ALREADY_EXISTS`, `INVALID`, `KIND_UNKNOWN`. */
-  create(object: KubeObject): Promise<KubeObject>;
+  /**
+   * Makes a new object. @throws KubeError `ALREADY_EXISTS`, `INVALID`, `KIND_UNKNOWN`, `FORBIDDEN` by admission, too.
+   * @param options.dryRun goes through admission and keeps nothing.
+   */
+  create(object: KubeObject, options?: { readonly dryRun?: boolean }): Promise<KubeObject>;
   /**
    * Replaces an object whole; `metadata.resourceVersion`, where given, must be the current one.
    * @throws KubeError `CONFLICT`, `NOT_FOUND`, `INVALID`.

@@ -56,6 +56,8 @@ function deployment({ spec: { replicas }, status }: Workload): Readiness {
     ({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded',
   );
   if (stuck !== undefined) return failed(stuck.message ?? 'no progress');
+  const refused = condition(status, 'ReplicaFailure');
+  if (refused.isTrue) return waiting(refused.message);
   if (status.updatedReplicas < replicas) return waiting(`${status.updatedReplicas} of ${replicas} pods are new`);
   if (status.replicas > status.updatedReplicas) return waiting('old pods are still there');
   if (status.availableReplicas < replicas)

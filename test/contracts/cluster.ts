@@ -39,6 +39,13 @@ export function clusterContract(test: TestFn, name: string, open: () => Promise<
     await t.throwsAsync(cluster.create(configMap({}, created.metadata.name)), coded('ALREADY_EXISTS'));
   });
 
+  test(`${name}: a dry run creates nothing`, async (t) => {
+    const cluster = await open();
+    const object = configMap({ a: '1' });
+    t.like(await cluster.create(object, { dryRun: true }), { data: { a: '1' } });
+    t.is(await cluster.get(refOf(object)), undefined);
+  });
+
   test(`${name}: apply makes what is not there`, async (t) => {
     const cluster = await open();
     const applied = await cluster.apply(configMap({ a: '1' }));
