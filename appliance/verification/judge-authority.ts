@@ -1,4 +1,5 @@
 import type { Clock } from '../kernel/clock.ts';
+import type { Breather } from './breather.ts';
 import type { Candidate } from './candidate.ts';
 import { type ChosenDomain, chooseDomain, type NoDomain } from './choose-domain.ts';
 import type { PinnedImage } from './evidence.ts';
@@ -27,6 +28,8 @@ export interface AuthorityContext {
   readonly domains: TrustDomains;
   readonly clock: Clock;
   readonly secretKeys: SecretKeys;
+  /** Called between two signatures. */
+  readonly breathe: Breather;
 }
 
 /** An authority's answer, and what time has to do with it. */
@@ -40,14 +43,14 @@ type SigningAuthority = KeyAuthority | KeylessAuthority;
 type Fault = NoDomain;
 
 /** Judges one authority of a policy: does something attached to the image satisfy it? */
-export function judgeAuthority(authority: Authority, context: AuthorityContext): AuthorityJudgement {
+export async function judgeAuthority(authority: Authority, context: AuthorityContext): Promise<AuthorityJudgement> {
   if (authority.kind === 'static') {
     const reason = { code: 'STATIC_FAIL' as const, message: authority.message ?? 'the policy refuses these images' };
     return judgement(authority, context.policy, { faults: authority.action === 'pass' ? [] : [reason] });
   }
   const trust = trustOf(authority, context);
   if ('code' in trust) return judgement(authority, context.policy, { faults: [trust] });
-  return judgement(authority, context.policy, judgeSigned(authority, context, trust));
+  return judgement(authority, context.policy, await judgeSigned(authority, context, trust));
 }
 
 /** What an authority's signatures are judged by, or why there is nothing to judge them by. */
@@ -68,7 +71,7 @@ interface Trust {
   readonly chosen: ChosenDomain | undefined;
 }
 
-function judgeSigned(authority: SigningAuthority, context: AuthorityContext, trust: Trust): Findings {
+async function judgeSigned(authority: SigningAuthority, context: AuthorityContext, trust: Trust): Promise<Findings> {
   const { key, chosen } = trust;
   const request = {
     image: context.image,
@@ -76,17 +79,23 @@ function judgeSigned(authority: SigningAuthority, context: AuthorityContext, tru
     identities: authority.kind === 'keyless' ? authority.identities : [],
     verifier: chosen?.domain.verifier ?? keyVerifier(),
     domain: chosen?.domain,
+    breathe: context.breathe,
   };
   const candidates = context.candidates.filter(
     ({ format }) => authority.format === 'any' || authority.format === format,
   );
-  const found =
-    authority.attestations.length === 0
-      ? [findAccepted(candidates, { ...request, predicateType: COSIGN_SIGNATURE_TYPE })]
-      : authority.attestations.map((wanted) => findAttestation(wanted, candidates, request));
+  const found: Found[] = [];
+  if (authority.attestations.length === 0) {
+    found.push(await findAccepted(candidates, { ...request, predicateType: COSIGN_SIGNATURE_TYPE }));
+  }
+  for (const wanted of authority.attestations) found.push(await findAttestation(wanted, candidates, request));
   const faults = found.flatMap(({ reasons, accepted }) => (accepted.length === 0 ? reasons : []));
   const accepted = found.flatMap((one) => one.accepted);
   return { faults, accepted, chosen };
+}
+
+interface Search extends Request {
+  readonly breathe: Breather;
 }
 
 interface Found {
@@ -95,12 +104,12 @@ interface Found {
   readonly reasons: readonly Fault[];
 }
 
-function findAttestation(
+async function findAttestation(
   { name, predicateType, body }: WantedAttestation,
   candidates: readonly Candidate[],
-  request: Omit<Request, 'predicateType'>,
-): Found {
-  const found = findAccepted(candidates, { ...request, predicateType });
+  request: Omit<Search, 'predicateType'>,
+): Promise<Found> {
+  const found = await findAccepted(candidates, { ...request, predicateType });
   if (found.accepted.length === 0 || body === undefined) return found;
   // Fail closed: a statement whose content nobody has looked at must not pass a policy about its content.
   return { accepted: [], reasons: [unsupportedLanguage(`the attestation ${name}`, body.type)] };
@@ -115,9 +124,10 @@ export function unsupportedLanguage(what: string, language: string | undefined):
 }
 
 /** Every candidate is tried until one is accepted: an attacker's attachments can't hide a good one. */
-function findAccepted(candidates: readonly Candidate[], request: Request): Found {
+async function findAccepted(candidates: readonly Candidate[], request: Search): Promise<Found> {
   const reasons: Fault[] = [];
   for (const candidate of candidates) {
+    await request.breathe();
     const judgement = judgeCandidate(candidate, request);
     if (judgement.kind === 'accepted') return { accepted: [judgement.signature], reasons: [] };
     if (judgement.kind === 'refused') reasons.push(judgement);

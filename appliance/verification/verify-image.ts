@@ -1,9 +1,15 @@
 import type { Digest } from '../kernel/digest.ts';
 import { digestOf } from '../kernel/digest.ts';
 import { canonicalJson } from '../kernel/json.ts';
+import { type Breather, breather } from './breather.ts';
 import { type Candidate, candidatesOf } from './candidate.ts';
 import type { EvidenceDocument, PinnedImage } from './evidence.ts';
-import { type AuthorityContext, judgeAuthority, unsupportedLanguage } from './judge-authority.ts';
+import {
+  type AuthorityContext,
+  type AuthorityJudgement,
+  judgeAuthority,
+  unsupportedLanguage,
+} from './judge-authority.ts';
 import { matchingPolicies } from './match-policy.ts';
 import type { ImagePolicy } from './policy.ts';
 import { NO_SECRET_KEYS, secretKeysIdentity } from './secret-keys.ts';
@@ -23,7 +29,9 @@ export async function verifyImage(image: PinnedImage, inputs: VerificationInputs
   const matching = matchingPolicies(inputs.policies.policies, reference, inputs.workload);
   if (matching.length === 0) return withoutPolicy(reference, inputs);
   const evidence = await gather(image, matching, inputs);
-  const judged = matching.map((policy) => judgePolicy(policy, { image, inputs, evidence }));
+  const breathe = breather();
+  const judged: JudgedPolicy[] = [];
+  for (const policy of matching) judged.push(await judgePolicy(policy, { image, inputs, evidence, breathe }));
   const failed = judged.map(({ result }) => result).filter(({ passed }) => !passed);
   const details = {
     image: reference,
@@ -75,9 +83,10 @@ interface Judging {
   readonly image: PinnedImage;
   readonly inputs: VerificationInputs;
   readonly evidence: Evidence;
+  readonly breathe: Breather;
 }
 
-function judgePolicy(policy: ImagePolicy, { image, inputs, evidence }: Judging): JudgedPolicy {
+async function judgePolicy(policy: ImagePolicy, { image, inputs, evidence, breathe }: Judging): Promise<JudgedPolicy> {
   const context: AuthorityContext = {
     image,
     policy,
@@ -85,8 +94,10 @@ function judgePolicy(policy: ImagePolicy, { image, inputs, evidence }: Judging):
     domains: inputs.domains,
     clock: inputs.clock,
     secretKeys: inputs.secretKeys ?? NO_SECRET_KEYS,
+    breathe,
   };
-  const judgements = policy.authorities.map((authority) => judgeAuthority(authority, context));
+  const judgements: AuthorityJudgement[] = [];
+  for (const authority of policy.authorities) judgements.push(await judgeAuthority(authority, context));
   const authorities = judgements.map(({ result }) => result);
   const isSatisfied = authorities.some(({ passed }) => passed);
   const reasons = isSatisfied ? bodyReasons(policy) : authorities.flatMap((one) => one.reasons);

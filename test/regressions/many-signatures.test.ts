@@ -15,6 +15,19 @@ import { sigstoreWorld } from '../support/sigstore-world.ts';
 
 const STRANGER = { ...DEVELOPER, subject: 'stranger@example.com' };
 
+test('others have their turns while an image with many signatures is judged', async (t) => {
+  const world = sigstoreWorld();
+  const attached = Array.from({ length: 48 }, () => world.signImage(IMAGE, { identity: STRANGER }));
+  let turns = 0;
+  const counting = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const verdict = await judge(world, attached);
+  clearInterval(counting);
+  t.is(outcomeOf(verdict), 'IDENTITY_MISMATCH');
+  t.true(turns > 2, `${turns} turns`);
+});
+
 test('an authority that asks for the same does not have it verified again', async (t) => {
   const world = sigstoreWorld();
   const domain = trustDomains([world.domain()], { defaultName: world.name }).get(world.name);
