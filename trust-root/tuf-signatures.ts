@@ -48,7 +48,9 @@ export function assertSigned(
     if (options.strictKeyIds && keyIdOf(key) !== keyId) {
       throw new TrustRootError('KEY_ID_WRONG', `${delegator.name}: key id ${keyId} is not the hash of its key`);
     }
-    const signer = signature === undefined ? undefined : signerOf(message, key, signature);
+    // Past the threshold, further signatures prove nothing more.
+    if (signature === undefined || signers.size >= role.threshold) continue;
+    const signer = signerOf(message, key, signature);
     if (signer !== undefined) signers.add(signer);
   }
   if (signers.size >= role.threshold) return;
