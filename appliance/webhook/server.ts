@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 import { describeError } from '../kernel/coded-error.ts';
 import type { Log } from '../kernel/log.ts';
@@ -27,6 +27,18 @@ export interface ServerOptions {
   readonly pair: ServingPair;
   readonly handler: WebhookHandler;
   readonly log: Log;
+  readonly limits?: Partial<ConnectionLimits>;
+}
+
+/** What connections may take. */
+export interface ConnectionLimits {
+  readonly connections: number;
+  /**
+   * Connections of one address, the newest of which are cut. An API server opens about as many as it has requests under
+   * way; no single pod can take all that there are from it.
+   */
+  readonly perAddress: number;
+  readonly handshakeTimeoutMs: number;
 }
 
 const LIMITS = {
@@ -41,13 +53,16 @@ const LIMITS = {
   keepAliveTimeout: 120_000,
   connectionsCheckingInterval: 1000,
 } as const;
-const MAX_CONNECTIONS = 1024;
+const DEFAULT_LIMITS: ConnectionLimits = { connections: 4096, perAddress: 512, handshakeTimeoutMs: 5000 };
 const MAX_UNDER_WAY = 512;
 
 /** Serves `handler` over HTTPS, TLS 1.2 and newer, with limits on header, body, time and number. */
-export async function startServer({ host, port, pair, handler, log }: ServerOptions): Promise<RunningServer> {
-  const server = createServer({ ...LIMITS, ...pair, minVersion: 'TLSv1.2' });
-  server.maxConnections = MAX_CONNECTIONS;
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { host, port, pair, handler, log } = options;
+  const { connections, perAddress, handshakeTimeoutMs } = { ...DEFAULT_LIMITS, ...options.limits };
+  const server = createServer({ ...LIMITS, ...pair, handshakeTimeout: handshakeTimeoutMs, minVersion: 'TLSv1.2' });
+  server.maxConnections = connections;
+  limitPerAddress(server, perAddress);
   let underWay = 0;
   let isRetired = false;
   server.on('request', (request, response) => {
@@ -84,6 +99,22 @@ export async function startServer({ host, port, pair, handler, log }: ServerOpti
       await drain(server, graceMs);
     },
   };
+}
+
+/** Counts connections from before their handshake on, which is when they cost the attacker the least. */
+function limitPerAddress(server: Server, most: number): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? '';
+    const count = (open.get(address) ?? 0) + 1;
+    open.set(address, count);
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left === 0) open.delete(address);
+      else open.set(address, left);
+    });
+    if (count > most) socket.destroy();
+  });
 }
 
 async function respond(request: IncomingMessage, handler: WebhookHandler): Promise<WebhookResponse> {
