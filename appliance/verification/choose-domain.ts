@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { KeyAuthority, KeylessAuthority } from './policy-authority.ts';
+import { describeStale, staleFrom } from './staleness-rules.ts';
 import type { LoadedDomain, TrustDomains } from './trust-domains.ts';
 import type { ReasonCode } from './verdict.ts';
 
@@ -15,8 +16,6 @@ export interface NoDomain {
   readonly code: ReasonCode;
   readonly message: string;
 }
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * The one trust domain that an authority means: by name (`trustRootRef`), else by the host of the certificate
@@ -69,9 +68,9 @@ function unknownDomain(
 function judgeAge(domain: LoadedDomain, clock: Clock): ChosenDomain | NoDomain {
   const { capturedAt, staleness } = domain;
   if (capturedAt === undefined || staleness === undefined) return { domain, staleFrom: undefined, warning: undefined };
-  const staleFrom = new Date(capturedAt.getTime() + staleness.maxAgeDays * DAY_MS);
-  if (clock.now() < staleFrom) return { domain, staleFrom, warning: undefined };
-  const message = `the trust of ${domain.name} was captured ${capturedAt.toISOString()}, more than ${staleness.maxAgeDays} days ago; bring a newer bundle`;
+  const from = staleFrom(capturedAt, staleness);
+  if (clock.now() < from) return { domain, staleFrom: from, warning: undefined };
+  const message = describeStale(domain.name, capturedAt, staleness);
   return staleness.onStale === 'deny'
     ? { code: 'TRUST_STALE', message }
     : { domain, staleFrom: undefined, warning: message };

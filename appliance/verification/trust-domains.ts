@@ -5,6 +5,7 @@ import { type Digest, digestOf } from '../kernel/digest.ts';
 import { canonicalJson } from '../kernel/json.ts';
 import type { LogAnchor } from './log-level.ts';
 import { type SigstoreVerifier, sigstoreVerifier } from './sigstore-verifier.ts';
+import type { StalenessRule, StalenessRules } from './staleness-rules.ts';
 import { type DomainMaterial, parseTrustedRoot } from './trust-material.ts';
 
 /** The trust domains of one generation, each with its verifier, made once and used for every image. */
@@ -30,19 +31,13 @@ export interface LoadedDomain {
   readonly staleness: StalenessRule | undefined;
 }
 
-/** What to do with trust that was captured more than `maxAgeDays` ago. */
-export interface StalenessRule {
-  readonly maxAgeDays: number;
-  readonly onStale: 'warn' | 'deny';
-}
-
 /** The name that public Sigstore's trust has when it is captured under its own name. */
 export const PUBLIC_DOMAIN = 'sigstore.dev';
 
 export interface TrustDomainsOptions {
   /** The domain that a policy means when it names none; upstream's rule, public Sigstore, unless told. */
   readonly defaultName?: string;
-  readonly staleness?: Readonly<Record<string, StalenessRule>>;
+  readonly staleness?: StalenessRules;
   /** Verified checkpoints that this site holds, by domain. */
   readonly anchors?: Readonly<Record<string, readonly LogAnchor[]>>;
 }

@@ -3,9 +3,11 @@ import type { TrustDomain } from '../../trust-root/trust-domain.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { EvidenceReader } from '../verification/evidence.ts';
 import { policySet } from '../verification/policy-set.ts';
+import type { StalenessRules } from '../verification/staleness-rules.ts';
 import { type TrustDomains, trustDomains } from '../verification/trust-domains.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import type { AdmissionWorld, WorldSource } from './admission-world.ts';
+import { type DomainAge, domainAges, staleDomains } from './domain-ages.ts';
 import type { GenerationContents } from './generation-contents.ts';
 import type { Readiness } from './handler.ts';
 import { judgingWorld, type RegistrySide, type VerifyImage } from './judging-world.ts';
@@ -29,11 +31,17 @@ export interface LiveWorldParts {
   readonly readSynced: (index: EvidenceIndex) => EvidenceReader;
 }
 
+interface KnownVerifiers {
+  readonly of: readonly TrustDomain[];
+  readonly staleness: StalenessRules;
+  readonly domains: TrustDomains;
+}
+
 /** The world as it is now: made anew when trust or policies change, and then whole. */
 export class LiveWorld implements WorldSource, ObservedState {
   readonly #parts: LiveWorldParts;
   #world: AdmissionWorld | undefined;
-  #verifiers: { readonly of: readonly TrustDomain[]; readonly domains: TrustDomains } | undefined;
+  #verifiers: KnownVerifiers | undefined;
 
   constructor(parts: LiveWorldParts) {
     this.#parts = parts;
@@ -64,6 +72,7 @@ export class LiveWorld implements WorldSource, ObservedState {
         generation: loaded?.generation.number ?? null,
         trustAgeSeconds: this.trustAgeSeconds() ?? null,
         trustExpirySeconds: this.trustExpirySeconds() ?? null,
+        staleness: this.#ages(),
         policiesSynced: this.#isSynced(),
         policies: this.policies(),
         faults: this.#faults(),
@@ -105,7 +114,14 @@ export class LiveWorld implements WorldSource, ObservedState {
   #faults(): string[] {
     const { trust, policies, keys } = this.#parts;
     const fault = trust.fault();
-    return [...(fault === undefined ? [] : [fault]), ...policies.faults(), ...keys.faults()];
+    const stale = staleDomains(this.#ages());
+    return [...(fault === undefined ? [] : [fault]), ...stale, ...policies.faults(), ...keys.faults()];
+  }
+
+  #ages(): DomainAge[] {
+    const { trust, clock } = this.#parts;
+    const contents = trust.current()?.contents;
+    return contents === undefined ? [] : domainAges(contents.domains, contents.staleness, clock.now());
   }
 
   #secondsUntil(time: Date): number {
@@ -128,7 +144,7 @@ export class LiveWorld implements WorldSource, ObservedState {
       generation,
       index: contents.index,
       syncedEvidence: readSynced(contents.index),
-      domains: this.#domains([...contents.domains, ...policies.trustRoots()]),
+      domains: this.#domains([...contents.domains, ...policies.trustRoots()], contents.staleness),
       policies: policySet(policies.policies(), { floor: contents.floorPolicies }),
       secretKeys: keys.lookup(),
       modes: policies.modes(),
@@ -140,12 +156,12 @@ export class LiveWorld implements WorldSource, ObservedState {
   }
 
   /** Verifiers are made once for the same trust: reading keys and certificates takes a while. The TUF chain's come first. */
-  #domains(wanted: readonly TrustDomain[]): TrustDomains {
+  #domains(wanted: readonly TrustDomain[], staleness: StalenessRules): TrustDomains {
     const known = this.#verifiers;
     const isSame = known?.of.length === wanted.length && known.of.every((domain, at) => domain === wanted[at]);
-    if (known !== undefined && isSame) return known.domains;
-    const domains = trustDomains(wanted);
-    this.#verifiers = { of: wanted, domains };
+    if (known !== undefined && isSame && known.staleness === staleness) return known.domains;
+    const domains = trustDomains(wanted, { staleness });
+    this.#verifiers = { of: wanted, staleness, domains };
     return domains;
   }
 }

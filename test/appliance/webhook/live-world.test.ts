@@ -38,7 +38,13 @@ function loaded(number: number, contents: Partial<GenerationContents> = {}): Loa
       target: async () => Buffer.alloc(0),
       targetCustom: () => ({}),
     },
-    contents: { domains: [], floorPolicies: [policy('floor')], index: EMPTY_EVIDENCE_INDEX, ...contents },
+    contents: {
+      domains: [],
+      staleness: {},
+      floorPolicies: [policy('floor')],
+      index: EMPTY_EVIDENCE_INDEX,
+      ...contents,
+    },
   };
 }
 
@@ -166,6 +172,56 @@ test('verifiers are made once for the same trust', async (t) => {
   state.policies = [policy('another')];
   live.policiesChanged();
   t.is((await judge())?.domains, first);
+});
+
+const DAY = 24 * HOUR;
+const RULES = { 'sigstore.dev': { maxAgeDays: 90, onStale: 'deny' as const } };
+
+/** An upstream domain that was captured at the start, under {@link RULES}. */
+function captured() {
+  const domain = { ...sigstoreWorld({ name: 'sigstore.dev' }).domain(), staleness: { capturedAt: START } };
+  return { domains: [domain], staleness: RULES };
+}
+
+test('the age that domains may have goes into verdicts, and a changed rule is another trust', async (t) => {
+  const contents = captured();
+  const { live, state, judge } = world();
+  Object.assign(state, { trust: loaded(12, contents), synced: true });
+  const first = (await judge())?.domains;
+  t.is(first?.identity, trustDomains(contents.domains, { staleness: RULES }).identity);
+  t.deepEqual(first?.get('sigstore.dev')?.staleness, RULES['sigstore.dev']);
+  state.trust = loaded(13, { ...contents, staleness: {} });
+  live.trustChanged();
+  t.is((await judge())?.domains.get('sigstore.dev')?.staleness, undefined);
+});
+
+test('readiness tells how each domain stands with its age, and that one is too old is a fault', (t) => {
+  const { live, state, clock } = world();
+  const staleness = { ...RULES, 'absent.dev': { maxAgeDays: 1, onStale: 'warn' as const } };
+  Object.assign(state, { trust: loaded(12, { ...captured(), staleness }), synced: true });
+  const told = (): unknown => live.readiness().details['staleness'];
+  const absent = {
+    domain: 'absent.dev',
+    maxAgeDays: 1,
+    onStale: 'warn',
+    capturedAt: null,
+    staleFrom: null,
+    isStale: false,
+  };
+  const present = {
+    domain: 'sigstore.dev',
+    maxAgeDays: 90,
+    onStale: 'deny',
+    capturedAt: START.toISOString(),
+    staleFrom: new Date(START.getTime() + 90 * DAY).toISOString(),
+  };
+  clock.advance(90 * DAY - 1);
+  t.deepEqual(told(), [absent, { ...present, isStale: false }]);
+  t.deepEqual(live.readiness().details['faults'], []);
+  clock.advance(1);
+  t.deepEqual(told(), [absent, { ...present, isStale: true }]);
+  t.is(live.faults(), 1);
+  t.regex(JSON.stringify(live.readiness().details['faults']), /sigstore\.dev was captured/);
 });
 
 test('readiness tells generation, age and time left of the trust', (t) => {
