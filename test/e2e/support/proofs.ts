@@ -52,3 +52,8 @@ export function declareProofs(test: TestFn, proofs: readonly Proof[], makeWorld:
     });
   }
 }
+
+/** Some of `proofs`, for a suite that tells another story with them. */
+export function onlyProofs(proofs: readonly Proof[], ids: readonly string[]): Proof[] {
+  return proofs.filter(({ id }) => ids.includes(id));
+}

@@ -7,12 +7,13 @@ import { run } from '../../../scripts/lab/program.ts';
 
 const VERSION = '4.5.1';
 
-/** Python's `sigstore` program, put into a virtual environment in the lab's cache the first time. Needs Python 3.10. */
+/** Python's `sigstore` library and program, put into a virtual environment in the lab's cache the first time. Needs Python 3.10.
+ * @returns the folder of the environment's programs. */
 export async function ensurePythonSigstore(): Promise<string> {
   const folder = path.join(cacheFolder(), 'python', `sigstore-${VERSION}`);
-  const program = path.join(folder, 'bin', 'sigstore');
+  const programs = path.join(folder, 'bin');
   const isThere = async () =>
-    await access(program).then(
+    await access(path.join(programs, 'sigstore')).then(
       () => true,
       () => false,
     );
@@ -20,7 +21,7 @@ export async function ensurePythonSigstore(): Promise<string> {
     if (await isThere()) return;
     await run(['python3', '-m', 'venv', '--clear', folder], { timeoutMs: 120_000 });
     const words = ['install', '--quiet', '--disable-pip-version-check', `sigstore==${VERSION}`];
-    await run([path.join(folder, 'bin', 'pip'), ...words], { timeoutMs: 300_000 });
+    await run([path.join(programs, 'pip'), ...words], { timeoutMs: 300_000 });
   });
-  return program;
+  return programs;
 }

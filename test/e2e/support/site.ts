@@ -1,8 +1,8 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 
-import { kubectl, type LabState, loadLab, type Place, runIn } from '../../../scripts/lab/lab.ts';
-import type { RunResult } from '../../../scripts/lab/program.ts';
+import { enterLab, kubectl, type LabState, loadLab, type Place } from '../../../scripts/lab/lab.ts';
+import { type RunResult, run } from '../../../scripts/lab/program.ts';
 
 /** The lab that this run works on: brought up by `npm run e2e`, named in SEALIFT_LAB. */
 export async function siteLab(): Promise<LabState> {
@@ -38,19 +38,21 @@ export async function barePath(lab: LabState, programs: readonly string[]): Prom
   return folder;
 }
 
-/** Runs the executable with an almost empty environment, at the operator's host unless told. */
-export async function sealift(lab: LabState, args: readonly string[], options: SealiftRun = {}): Promise<RunResult> {
-  const { where = 'operator', timeoutMs = 600_000, allow = [], env = {} } = options;
+/** The words that run the executable with an almost empty environment, at the operator's host unless told. */
+export async function sealiftArgv(
+  lab: LabState,
+  args: readonly string[],
+  { where = 'operator', env = {} }: Pick<SealiftRun, 'where' | 'env'> = {},
+): Promise<string[]> {
   const PATH = await barePath(lab, where.startsWith('node') ? ['ctr', 'containerd'] : []);
-  const words = [
-    '/usr/bin/env',
-    '-i',
-    `PATH=${PATH}`,
-    'HOME=/root',
-    ...Object.entries(env).map(([k, v]) => `${k}=${v}`),
-    EXECUTABLE,
-  ];
-  return await runIn(lab, where, { argv: [...words, ...args], timeoutMs, allow });
+  const settings = Object.entries({ PATH, HOME: '/root', ...env }).map(([key, value]) => `${key}=${value}`);
+  return [...enterLab(lab, where), '/usr/bin/env', '-i', ...settings, EXECUTABLE, ...args];
+}
+
+/** Runs the executable as {@link sealiftArgv} says. */
+export async function sealift(lab: LabState, args: readonly string[], options: SealiftRun = {}): Promise<RunResult> {
+  const { timeoutMs = 600_000, allow = [] } = options;
+  return await run(await sealiftArgv(lab, args, options), { timeoutMs, allow });
 }
 
 /** An object of the cluster as kubectl prints it in JSON. */
