@@ -3,6 +3,7 @@ import { parseImageReference } from '../appliance/kernel/image-reference.ts';
 import { forEachLimited } from './concurrency.ts';
 import type { ByteProgress } from './create-bundle.ts';
 import type { Descriptor } from './descriptor.ts';
+import { mergedEvidence } from './evidence-tag.ts';
 import { listInFallbackTag } from './fallback-tags.ts';
 import { MirrorError } from './mirror-error.ts';
 import { isIndexType, MAX_MANIFEST_BYTES, parseManifest } from './oci-types.ts';
@@ -63,9 +64,8 @@ export async function publishBundle(
     await forEachLimited(stage, concurrency, async (planned) => await publishing.manifest(planned));
   }
   await forEachLimited(plan.referrers, concurrency, async (planned) => await publishing.referrers(planned));
-  for (const stage of [plan.evidenceTags, plan.imageTags]) {
-    await forEachLimited(stage, concurrency, async (planned) => await publishing.tag(planned));
-  }
+  await forEachLimited(plan.evidenceTags, concurrency, async (planned) => await publishing.evidenceTag(planned));
+  await forEachLimited(plan.imageTags, concurrency, async (planned) => await publishing.tag(planned));
   return publishing.done;
 }
 
@@ -149,6 +149,24 @@ class Publishing {
     const missing = referrers.filter(({ digest }) => listed?.some((each) => each.digest === digest) !== true);
     if (missing.length === 0 || !(await listInFallbackTag(repository, subject, missing))) this.done.present += 1;
     else this.done.setTags += 1;
+  }
+
+  /** Sets a tag of the tag scheme. What the site has attached itself stays. */
+  async evidenceTag(planned: PlannedTag): Promise<void> {
+    const { repository: name, tag, descriptor } = planned;
+    const repository = this.#repository(name);
+    const digest = await repository.digestOf(tag);
+    const present = digest === undefined || digest === descriptor.digest ? undefined : await repository.manifest(tag);
+    if (present === undefined) {
+      await this.tag(planned);
+      return;
+    }
+    const merged = mergedEvidence(present, { descriptor, bytes: await this.#bytes(descriptor) });
+    if (merged === undefined) this.done.present += 1;
+    else {
+      await repository.putManifest(tag, merged);
+      this.done.setTags += 1;
+    }
   }
 
   async tag({ repository: name, tag, descriptor }: PlannedTag): Promise<void> {
