@@ -29,15 +29,13 @@ export abstract class CodedError<Code extends string = string> extends Error {
 /** The codes of the kernel's own errors. */
 export type KernelErrorCode =
   | 'DIGEST_INVALID'
-  | 'DIGEST_MISMATCH'
   | 'REFERENCE_INVALID'
   | 'JSON_INVALID'
   | 'JSON_TOO_DEEP'
   | 'TOO_LARGE'
   | 'FETCH_FAILED'
   | 'FETCH_STATUS'
-  | 'TIMEOUT'
-  | 'PATH_ESCAPES';
+  | 'TIMEOUT';
 
 /** An error of the parts that every folder shares. */
 export class KernelError extends CodedError<KernelErrorCode> {}

@@ -33,9 +33,3 @@ export function hexOf(digest: Digest): string {
 export function digestFromHex(hex: string): Digest {
   return parseDigest(`sha256:${hex}`);
 }
-
-/** Checks `bytes` against `expected`. @throws KernelError `DIGEST_MISMATCH`, naming `what`. */
-export function assertDigest(bytes: Uint8Array, expected: Digest, what: string): void {
-  const actual = digestOf(bytes);
-  if (actual !== expected) throw new KernelError('DIGEST_MISMATCH', `${what}: expected ${expected}, got ${actual}`);
-}
