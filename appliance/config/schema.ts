@@ -54,6 +54,16 @@ const lifetimes = z
   })
   .prefault({});
 
+/** How old an upstream's trust may be, by trust domain, and what follows when it is older. */
+const staleness = z
+  .record(z.string(), z.strictObject({ maxAgeDays: days, onStale: z.enum(['warn', 'deny']) }))
+  .superRefine((rules, context) => {
+    for (const name of Object.keys(rules)) {
+      if (dnsName.max(128).safeParse(name).success && name !== 'site') continue;
+      context.addIssue({ code: 'custom', path: [name], message: 'the name of an upstream, such as sigstore.dev' });
+    }
+  });
+
 /** `appliance.yaml`: what one site looks like. Everything has a default but the site's name; unknown fields are refused. */
 export const applianceSchema = z.strictObject({
   schemaVersion: z.literal(1),
@@ -114,6 +124,12 @@ export const applianceSchema = z.strictObject({
       enforce: z.array(dnsLabel).max(1000).default([]),
       /** Namespaces that are made later start in this mode. */
       newNamespaces: z.enum(['warn', 'enforce']).default('warn'),
+    })
+    .prefault({}),
+  trust: z
+    .strictObject({
+      /** Published through TUF; a domain that is not named may be of any age. */
+      staleness: staleness.default({}),
     })
     .prefault({}),
   /** YAML files of ClusterImagePolicies that are published through TUF, besides those of the bundle. Relative to this file. */

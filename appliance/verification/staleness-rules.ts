@@ -21,14 +21,13 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_DOMAINS = 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** One rule, as configurations and {@link STALENESS_TARGET} write it. */
-export const stalenessRuleSchema = z.strictObject({
+const ruleSchema = z.strictObject({
   maxAgeDays: z.int().min(1).max(36_500),
   onStale: z.enum(['warn', 'deny']),
 });
 
 /** Rules by domain. The site's own trust is never captured, so there is no rule for it. */
-export const stalenessRulesSchema = z.record(z.string(), stalenessRuleSchema).superRefine((rules, context) => {
+const rulesSchema = z.record(z.string(), ruleSchema).superRefine((rules, context) => {
   const names = Object.keys(rules);
   if (names.length > MAX_DOMAINS) context.addIssue({ code: 'custom', message: `at most ${MAX_DOMAINS} domains` });
   for (const name of names) {
@@ -37,7 +36,7 @@ export const stalenessRulesSchema = z.record(z.string(), stalenessRuleSchema).su
   }
 });
 
-const documentSchema = z.strictObject({ schemaVersion: z.literal(1), domains: stalenessRulesSchema });
+const documentSchema = z.strictObject({ schemaVersion: z.literal(1), domains: rulesSchema });
 
 /** Reads {@link STALENESS_TARGET}. @throws VerificationError `TRUST_ROOT_INVALID`. */
 export function parseStalenessRules(bytes: Buffer): StalenessRules {

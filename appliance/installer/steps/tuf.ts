@@ -1,16 +1,13 @@
 import { initialiseRepository } from '../../../trust-root/initialise.ts';
 import { publishTargets } from '../../../trust-root/publish.ts';
 import { DEFAULT_POLICY } from '../../../trust-root/repository-policy.ts';
-import { loadRepository, type RepositoryState } from '../../../trust-root/repository-state.ts';
-import { siteTargets } from '../../../trust-root/site-targets.ts';
-import type { TargetContent } from '../../../trust-root/target-content.ts';
+import { loadRepository } from '../../../trust-root/repository-state.ts';
 import { tufValues } from '../../config/helm-values.ts';
 import { KINDS } from '../../kube/kube-object.ts';
 import { ConfigMapRepositoryStore } from '../../kube/repository-store-configmaps.ts';
 import { chartStep } from '../chart-step.ts';
-import { floorPolicies } from '../floor-policies.ts';
+import { targetsChange, wantedTargets } from '../repository-targets.ts';
 import { STACK } from '../site-names.ts';
-import { siteTrust } from '../site-trust.ts';
 import { firstMissing, type InstallWorld, type Look, missing, type Step, type Tell } from '../step.ts';
 import { offlineSigners, onlineSigners, repositoryKeys } from '../tuf-keys.ts';
 import { lookAtCapsules, publishCapsules } from '../upstream-capsules.ts';
@@ -27,29 +24,13 @@ export function rootV1(world: Pick<InstallWorld, 'cluster'>): Promise<Buffer | u
   return siteRepository(world).read('1.root.json');
 }
 
-async function wantedTargets(world: InstallWorld): Promise<Map<string, TargetContent>> {
-  return siteTargets(await siteTrust(world, await floorPolicies(world)));
-}
-
-/** Targets whose content is not what is published. Anchors are the controller's: only their absence counts. */
-function changedTargets(
-  state: RepositoryState,
-  wanted: ReadonlyMap<string, TargetContent>,
-): Map<string, TargetContent> {
-  const published = state.roles.get('targets')?.targets;
-  const differs = ([name, { file }]: [string, TargetContent]): boolean => {
-    const present = published?.get(name);
-    if (name === 'anchors.json' && present !== undefined) return false;
-    return present?.hashes['sha256'] !== file.hashes['sha256'];
-  };
-  return new Map([...wanted].filter(differs));
-}
-
 async function lookAtRepository(world: InstallWorld): Promise<Look> {
   if ((await rootV1(world)) === undefined) return missing('the TUF repository');
   const state = await loadRepository(siteRepository(world));
-  const changed = changedTargets(state, await wantedTargets(world));
-  if (changed.size > 0) return missing(`targets ${[...changed.keys()].join(', ')}`);
+  const change = targetsChange(state, await wantedTargets(world));
+  if (change !== undefined) {
+    return missing(`targets ${[...(change.set?.keys() ?? []), ...(change.remove ?? [])].join(', ')}`);
+  }
   return lookAtCapsules(world, state);
 }
 
@@ -64,10 +45,10 @@ async function ensureRepository(world: InstallWorld, tell: Tell): Promise<void> 
   const { snapshot, timestamp } = await onlineSigners(world);
   const context = { store, policy: DEFAULT_POLICY, clock, online: { snapshot, timestamp } };
   const state = await loadRepository(store);
-  const changed = changedTargets(state, targets);
-  if (changed.size > 0) {
+  const change = targetsChange(state, targets);
+  if (change !== undefined) {
     const signers = await offlineSigners(world, 'targets', state.root.roles.targets.threshold);
-    const { timestampVersion } = await publishTargets(context, state, { change: { set: changed }, signers });
+    const { timestampVersion } = await publishTargets(context, state, { change, signers });
     tell(`targets published, timestamp v${timestampVersion}`);
   }
   await publishCapsules(world, context, tell);

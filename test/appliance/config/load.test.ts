@@ -54,6 +54,27 @@ test('a malformed size is refused with an example', (t) => {
   );
 });
 
+test('the age that upstream trust may have is set by trust domain', (t) => {
+  const rules = { 'sigstore.dev': { maxAgeDays: 180, onStale: 'warn' } };
+  t.deepEqual(parseConfig({ ...least, trust: { staleness: rules } }, 'x').trust.staleness, rules as object);
+  t.deepEqual(parseConfig(least, 'x').trust.staleness, {});
+});
+
+for (const [what, staleness, message] of [
+  [
+    'for the site itself',
+    { site: { maxAgeDays: 1, onStale: 'warn' } },
+    /trust\.staleness\.site: the name of an upstream/,
+  ],
+  ['for no name', { 'a b': { maxAgeDays: 1, onStale: 'warn' } }, /the name of an upstream, such as sigstore\.dev/],
+  ['without a consequence', { 'a.dev': { maxAgeDays: 1 } }, /onStale: expected warn or deny/],
+  ['of no days', { 'a.dev': { maxAgeDays: 0, onStale: 'deny' } }, /trust\.staleness\.a\.dev\.maxAgeDays/],
+] as const) {
+  test(`a rule on ages ${what} is refused`, (t) => {
+    t.throws(() => parseConfig({ ...least, trust: { staleness } }, 'x'), invalid(message));
+  });
+}
+
 test('a threshold above the number of keys is refused', (t) => {
   const keys = { root: { keys: 2, threshold: 3 } };
   t.throws(() => parseConfig({ ...least, keys }, 'x'), invalid(/keys\.root\.threshold: at most as many/));
