@@ -17,6 +17,8 @@ export interface ApiRequest {
   /** Names what is asked for in errors. */
   readonly what: string;
   readonly signal?: AbortSignal;
+  /** Told each `Warning` header of the answer. */
+  readonly onWarning?: (text: string) => void;
 }
 
 const TIMEOUT_MS = 60_000;
@@ -91,6 +93,7 @@ export class ApiConnection {
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
     try {
       const response = await this.#send(request, signal);
+      if (request.onWarning !== undefined) for (const text of warningsIn(response.rawHeaders)) request.onWarning(text);
       const body = await readAll(response, request.what);
       const status = response.statusCode ?? 0;
       if (status >= 200 && status < 300) return body;
@@ -202,6 +205,16 @@ function failure(response: http.IncomingMessage, body: Buffer, what: string): Er
   if (status !== 429) return error;
   const seconds = Number(response.headers['retry-after'] ?? '1');
   return new RetryLater(error, Math.min(Number.isFinite(seconds) ? seconds : 1, 10) * 1000);
+}
+
+/** The texts of `Warning: 299 - "…"` headers (RFC 7234 §5.5, as the API server writes them). */
+function warningsIn(rawHeaders: readonly string[]): string[] {
+  return rawHeaders.flatMap((name, index) => {
+    if (index % 2 === 1 || name.toLowerCase() !== 'warning') return [];
+    const text = /^299 \S+ "(.*)"$/.exec(rawHeaders[index + 1] ?? '')?.[1];
+    // Node reads headers as Latin-1, the API server writes UTF-8.
+    return text === undefined ? [] : [Buffer.from(text.replaceAll(/\\(.)/g, '$1'), 'latin1').toString('utf8')];
+  });
 }
 
 interface StatusBody {

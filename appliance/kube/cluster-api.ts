@@ -1,13 +1,14 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 
-import { ApiConnection } from './api-connection.ts';
+import { ApiConnection, type ApiRequest } from './api-connection.ts';
 import { ApiKinds } from './api-kinds.ts';
 import { openPortForward } from './api-port-forward.ts';
 import { followKind } from './api-watch.ts';
 import type {
   AccessQuestion,
   Cluster,
+  CreateOptions,
   Patch,
   PodLogsQuery,
   PortForward,
@@ -82,13 +83,12 @@ export class ApiCluster implements Cluster {
     return this.#write({ method: 'PATCH', path, body: { ...object, metadata }, contentType: PATCH_TYPES.apply }, ref);
   }
 
-  async create(object: KubeObject, { dryRun = false }: { dryRun?: boolean } = {}): Promise<KubeObject> {
+  async create(object: KubeObject, { dryRun = false, onWarning }: CreateOptions = {}): Promise<KubeObject> {
     const ref = refOf(object);
-    const path = await this.#kinds.collectionPath(ref.kind, ref.namespace);
-    return this.#write(
-      { method: 'POST', path: `${path}?fieldManager=sealift${dryRun ? '&dryRun=All' : ''}`, body: object },
-      ref,
-    );
+    const collection = await this.#kinds.collectionPath(ref.kind, ref.namespace);
+    const path = `${collection}?fieldManager=sealift${dryRun ? '&dryRun=All' : ''}`;
+    const request = { method: 'POST', path, body: object } as const;
+    return this.#write(onWarning === undefined ? request : { ...request, onWarning }, ref);
   }
 
   async replace(object: KubeObject): Promise<KubeObject> {
@@ -184,7 +184,7 @@ export class ApiCluster implements Cluster {
   }
 
   async #write(
-    request: { method: 'POST' | 'PUT' | 'PATCH'; path: string; body: unknown; contentType?: string },
+    request: Pick<ApiRequest, 'method' | 'path' | 'body' | 'contentType' | 'onWarning'>,
     ref: ObjectRef,
   ): Promise<KubeObject> {
     return parseObject(await this.#connection.json({ ...request, what: describeRef(ref) }), ref.kind);

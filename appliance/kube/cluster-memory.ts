@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import type {
   AccessQuestion,
   Cluster,
+  CreateOptions,
   Patch,
   PodLogsQuery,
   PortForward,
@@ -33,6 +34,8 @@ export interface MemoryClusterOptions {
   readonly react?: (object: KubeObject, cluster: MemoryCluster) => Readonly<Record<string, unknown>> | undefined;
   /** Plays admission: throws to refuse the object. */
   readonly admit?: (object: KubeObject) => void;
+  /** Plays admission's warnings about an object that is created. */
+  readonly warn?: (object: KubeObject) => readonly string[];
   /** Answers to {@link Cluster.raw}, by path. */
   readonly rawPaths?: Readonly<Record<string, string>>;
 }
@@ -90,10 +93,11 @@ export class MemoryCluster implements Cluster {
     return this.#update(stored, next);
   }
 
-  async create(object: KubeObject, { dryRun = false }: { dryRun?: boolean } = {}): Promise<KubeObject> {
+  async create(object: KubeObject, { dryRun = false, onWarning }: CreateOptions = {}): Promise<KubeObject> {
     this.#options.admit?.(object);
     const ref = refOf(object);
     if (this.#objects.has(keyOf(ref))) throw new KubeError('ALREADY_EXISTS', `${describeRef(ref)}: already exists`);
+    for (const text of this.#options.warn?.(object) ?? []) onWarning?.(text);
     if (dryRun) return structuredClone(object);
     return this.#insert(withoutServerFields(object), {});
   }

@@ -42,6 +42,14 @@ export interface WatchOptions extends Selection {
   readonly signal: AbortSignal;
 }
 
+/** How to create. */
+export interface CreateOptions {
+  /** Goes through admission and keeps nothing. */
+  readonly dryRun?: boolean;
+  /** Told each warning that admission or the API server gives along. */
+  readonly onWarning?: (text: string) => void;
+}
+
 /** Which log lines of a pod. */
 export interface PodLogsQuery {
   readonly namespace: string;
@@ -105,9 +113,8 @@ export interface Cluster {
   apply(object: KubeObject, manager?: string): Promise<KubeObject>;
   /**
    * Makes a new object. @throws KubeError `ALREADY_EXISTS`, `INVALID`, `KIND_UNKNOWN`, `FORBIDDEN` by admission, too.
-   * @param options.dryRun goes through admission and keeps nothing.
    */
-  create(object: KubeObject, options?: { readonly dryRun?: boolean }): Promise<KubeObject>;
+  create(object: KubeObject, options?: CreateOptions): Promise<KubeObject>;
   /**
    * Replaces an object whole; `metadata.resourceVersion`, where given, must be the current one.
    * @throws KubeError `CONFLICT`, `NOT_FOUND`, `INVALID`.

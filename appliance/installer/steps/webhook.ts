@@ -11,8 +11,9 @@ import { chartStep } from '../chart-step.ts';
 import { InstallerError } from '../installer-error.ts';
 import { kubeSystemImages } from '../kube-system-images.ts';
 import { ensureModes, lookAtModes } from '../namespace-modes.ts';
-import { SEALIFT } from '../site-names.ts';
+import { SEALIFT, STACK } from '../site-names.ts';
 import type { InstallWorld, Step, Tell } from '../step.ts';
+import { wouldBeRefused } from '../would-be-refused.ts';
 import { rootV1 } from './tuf.ts';
 
 const RELEASE = { name: 'webhook', namespace: SEALIFT };
@@ -50,6 +51,15 @@ async function startUnregistered(world: InstallWorld, tell: Tell): Promise<void>
   tell('ready, registering');
 }
 
+/** Namespaces that were there before start in warn: says what enforcing would refuse in each. */
+async function listRefused({ cluster, facts }: InstallWorld, tell: Tell): Promise<void> {
+  const exempt = new Set([SEALIFT, STACK, 'kube-system', 'kube-node-lease', 'kube-public']);
+  for (const namespace of facts.namespaces.filter((name) => !exempt.has(name))) {
+    for (const { what, why } of await wouldBeRefused(cluster, namespace))
+      tell(`in ${namespace}, enforcing would refuse ${what}: ${why}`);
+  }
+}
+
 /** The webhook: judges every workload from here on, warning where nothing else was asked for. */
 export const webhook: Step = chartStep({
   title: 'Admission webhook',
@@ -58,4 +68,5 @@ export const webhook: Step = chartStep({
   lookBefore: lookAtModes,
   prepare: startUnregistered,
   values,
+  verify: listRefused,
 });
