@@ -5,14 +5,30 @@ import { builtHelm, type RenderedObject, renderChart } from '../support/helm-tem
 const helm = builtHelm() ?? '';
 // Helm is built with the lab; on a machine without one these are reported as skipped.
 const test = helm === '' ? ava.skip : ava;
-const VALUES: Readonly<Record<string, readonly string[]>> = { rekor: ['treeId=42'] };
+const ROOT = `rootSha256=${'a'.repeat(64)}`;
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  rekor: ['treeId=42'],
+  'node-agent': [ROOT],
+  webhook: [ROOT],
+};
 const STACK = ['mariadb', 'trillian', 'ctlog', 'fulcio', 'rekor', 'tsa', 'tuf', 'registry'] as const;
+const CHARTS = [...STACK, 'node-agent', 'webhook'] as const;
+/** The folders of its node that a chart may have; what is not named may have none. */
+const HOST_PATHS: Readonly<Record<string, readonly string[]>> = {
+  'node-agent': ['/var/lib/sealift', '/etc/containerd/certs.d', '/proc/sys/kernel/random/boot_id'],
+  webhook: ['/var/lib/sealift'],
+};
 
 interface Container {
   readonly name: string;
   readonly args?: readonly string[];
   readonly command?: readonly string[];
-  readonly securityContext?: { readonly allowPrivilegeEscalation?: boolean; readonly readOnlyRootFilesystem?: boolean };
+  readonly securityContext?: {
+    readonly allowPrivilegeEscalation?: boolean;
+    readonly readOnlyRootFilesystem?: boolean;
+    readonly privileged?: boolean;
+    readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  };
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
@@ -21,8 +37,11 @@ interface PodSpec {
   readonly hostAliases?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
+  readonly hostNetwork?: boolean;
+  readonly hostPID?: boolean;
+  readonly hostIPC?: boolean;
   readonly securityContext?: { readonly runAsNonRoot?: boolean };
-  readonly volumes?: readonly { readonly name: string }[];
+  readonly volumes?: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
 }
 
 async function rendered(t: ExecutionContext, chart: string, sets = VALUES[chart] ?? []): Promise<RenderedObject[]> {
@@ -50,7 +69,7 @@ function argsOf(objects: readonly RenderedObject[], name: string): readonly stri
   return containers(objects).find((container) => container.name === name)?.args ?? [];
 }
 
-for (const chart of STACK) {
+for (const chart of CHARTS) {
   test(`${chart}: every container keeps its image's entrypoint`, async (t) => {
     for (const container of containers(await rendered(t, chart))) t.is(container.command, undefined, container.name);
   });
@@ -61,10 +80,29 @@ for (const chart of STACK) {
 
   test(`${chart}: runs without root, on a file system that it can't write`, async (t) => {
     const objects = await rendered(t, chart);
-    for (const pod of podSpecs(objects)) t.true(pod.securityContext?.runAsNonRoot);
+    // The agent writes to folders of the host that belong to root.
+    const pods = podSpecs(objects).filter(({ containers: [first] }) => first?.name !== 'agent');
+    for (const pod of pods) t.true(pod.securityContext?.runAsNonRoot);
     for (const { name, securityContext } of containers(objects)) {
       t.false(securityContext?.allowPrivilegeEscalation, name);
       t.true(securityContext?.readOnlyRootFilesystem, name);
+    }
+  });
+
+  test(`${chart}: has no capability and nothing of its node but the folders that it is for`, async (t) => {
+    const objects = await rendered(t, chart);
+    const allowed = HOST_PATHS[chart] ?? [];
+    for (const pod of podSpecs(objects)) {
+      t.deepEqual([pod.hostNetwork, pod.hostPID, pod.hostIPC], [undefined, undefined, undefined]);
+      const paths = (pod.volumes ?? []).map(({ hostPath }) => hostPath?.path).filter((path) => path !== undefined);
+      t.deepEqual(
+        paths.filter((path) => !allowed.includes(path)),
+        [],
+      );
+    }
+    for (const { name, securityContext = {} } of containers(objects)) {
+      t.deepEqual(securityContext.capabilities, { drop: ['ALL'] }, name);
+      t.not(securityContext.privileged, true, name);
     }
   });
 
