@@ -5,6 +5,8 @@ import type { ImagePolicy } from './policy.ts';
 /** The policies of a site at one moment. Those of the floor come first, and nothing can take them away. */
 export interface PolicySet {
   readonly policies: readonly ImagePolicy[];
+  /** Those among them that the TUF chain vouches for. */
+  readonly floor: ReadonlySet<ImagePolicy>;
   /** What happens to an image that no policy matches. */
   readonly noMatch: NoMatch;
   readonly identity: Digest;
@@ -17,7 +19,9 @@ export function policySet(
   policies: readonly ImagePolicy[],
   options: { floor?: readonly ImagePolicy[]; noMatch?: NoMatch } = {},
 ): PolicySet {
-  const all = [...(options.floor ?? []), ...policies];
+  const floor = new Set(options.floor);
+  const all = [...floor, ...policies];
   const noMatch = options.noMatch ?? 'deny';
-  return { policies: all, noMatch, identity: digestOf(canonicalJson([noMatch, ...all.map((one) => one.identity)])) };
+  const identity = digestOf(canonicalJson([noMatch, ...all.map((one) => one.identity)]));
+  return { policies: all, floor, noMatch, identity };
 }

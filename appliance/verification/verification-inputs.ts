@@ -9,6 +9,11 @@ import type { TrustDomains } from './trust-domains.ts';
 export interface VerificationInputs {
   readonly policies: PolicySet;
   readonly domains: TrustDomains;
+  /**
+   * What policies of the floor are judged by: the domains that the TUF chain vouches for, so that nobody weakens the
+   * floor by a TrustRoot of the cluster. `domains` unless told.
+   */
+  readonly floorDomains?: TrustDomains;
   readonly evidence: EvidenceReader;
   readonly clock: Clock;
   /** The object that names the image, for a policy's `match`; without it every `match` matches. */

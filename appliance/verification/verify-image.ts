@@ -91,7 +91,7 @@ async function judgePolicy(policy: ImagePolicy, { image, inputs, evidence, breat
     image,
     policy,
     candidates: evidence.candidates,
-    domains: inputs.domains,
+    domains: inputs.policies.floor.has(policy) ? (inputs.floorDomains ?? inputs.domains) : inputs.domains,
     clock: inputs.clock,
     secretKeys: inputs.secretKeys ?? NO_SECRET_KEYS,
     breathe,

@@ -30,6 +30,8 @@ export interface WorldParts {
   /** Evidence of the images that the index lists. */
   readonly syncedEvidence: EvidenceReader;
   readonly domains: VerificationInputs['domains'];
+  /** Those of the TUF chain alone. */
+  readonly floorDomains: VerificationInputs['domains'];
   readonly policies: PolicySet;
   readonly secretKeys: SecretKeys;
   readonly modes: NamespaceModes;
@@ -96,11 +98,11 @@ function cacheKey(
 }
 
 async function judgeAnew({ reference, digest, workload }: ImageQuestion, parts: WorldParts) {
-  const { policies, secretKeys, domains, clock, verify, index, syncedEvidence, registry } = parts;
+  const { policies, secretKeys, domains, floorDomains, clock, verify, index, syncedEvidence, registry } = parts;
   const asked = clock.now().getTime();
   const image = { name: repositoryName(reference), digest };
   const judgeBy = async (evidence: EvidenceReader): Promise<Verdict> =>
-    await verify(image, { policies, secretKeys, domains, clock, workload, evidence });
+    await verify(image, { policies, secretKeys, domains, floorDomains, clock, workload, evidence });
   const isSynced = registry === undefined || Object.hasOwn(index.images, digest);
   const first = await judgeBy(isSynced ? syncedEvidence : registry.evidence);
   const asksRegistry = registry !== undefined && (!isSynced || first.kind === 'denied');

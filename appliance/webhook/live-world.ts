@@ -41,7 +41,8 @@ interface KnownVerifiers {
 export class LiveWorld implements WorldSource, ObservedState {
   readonly #parts: LiveWorldParts;
   #world: AdmissionWorld | undefined;
-  #verifiers: KnownVerifiers | undefined;
+  readonly #verifiers = new Verifiers();
+  readonly #floorVerifiers = new Verifiers();
 
   constructor(parts: LiveWorldParts) {
     this.#parts = parts;
@@ -144,7 +145,8 @@ export class LiveWorld implements WorldSource, ObservedState {
       generation,
       index: contents.index,
       syncedEvidence: readSynced(contents.index),
-      domains: this.#domains([...contents.domains, ...policies.trustRoots()], contents.staleness),
+      domains: this.#verifiers.load([...contents.domains, ...policies.trustRoots()], contents.staleness),
+      floorDomains: this.#floorVerifiers.load(contents.domains, contents.staleness),
       policies: policySet(policies.policies(), { floor: contents.floorPolicies }),
       secretKeys: keys.lookup(),
       modes: policies.modes(),
@@ -154,14 +156,19 @@ export class LiveWorld implements WorldSource, ObservedState {
       clock,
     });
   }
+}
 
-  /** Verifiers are made once for the same trust: reading keys and certificates takes a while. The TUF chain's come first. */
-  #domains(wanted: readonly TrustDomain[], staleness: StalenessRules): TrustDomains {
-    const known = this.#verifiers;
+/** Verifiers are made once for the same trust: reading keys and certificates takes a while. */
+class Verifiers {
+  #known: KnownVerifiers | undefined;
+
+  /** Of two domains of one name the first counts: those of the TUF chain come first. */
+  load(wanted: readonly TrustDomain[], staleness: StalenessRules): TrustDomains {
+    const known = this.#known;
     const isSame = known?.of.length === wanted.length && known.of.every((domain, at) => domain === wanted[at]);
     if (known !== undefined && isSame && known.staleness === staleness) return known.domains;
     const domains = trustDomains(wanted, { staleness });
-    this.#verifiers = { of: wanted, staleness, domains };
+    this.#known = { of: wanted, staleness, domains };
     return domains;
   }
 }

@@ -94,6 +94,7 @@ function benchSite() {
     index: { schemaVersion: 1, images: Object.fromEntries(images.map((digest) => [digest, index])), tags: {} },
     syncedEvidence: { evidenceFor: async ({ digest }) => [signed.get(digest)].filter((one) => one !== undefined) },
     domains: trustDomains([world.domain()], { defaultName: world.name }),
+    floorDomains: trustDomains([world.domain()], { defaultName: world.name }),
     policies: policySet(['ghcr.io/acme/**', 'ghcr.io/**', '**'].map(benchPolicy)),
     secretKeys: NO_SECRET_KEYS,
     modes: ENFORCE_EVERYWHERE,

@@ -59,6 +59,7 @@ function world(parts: Partial<WorldParts> = {}) {
     },
     syncedEvidence: { evidenceFor: async () => [] },
     domains: trustDomains([]),
+    floorDomains: trustDomains([]),
     policies: policySet([policy('all')]),
     secretKeys: NO_SECRET_KEYS,
     modes: ENFORCE_EVERYWHERE,

@@ -114,6 +114,16 @@ test('a policy of the cluster with the name of a floor policy does not replace i
   t.is((await judge())?.policies.policies.length, 2);
 });
 
+test('what the cluster trusts is nothing to the floor', async (t) => {
+  const { state, judge } = world();
+  const [vouched, other] = ['vouched.example', 'other.example'].map((name) => sigstoreWorld({ name }).domain());
+  if (vouched === undefined || other === undefined) throw new Error('two domains are needed');
+  Object.assign(state, { trust: loaded(12, { domains: [vouched] }), synced: true, trustRoots: [other] });
+  const inputs = await judge();
+  t.deepEqual(inputs?.domains.names, ['vouched.example', 'other.example']);
+  t.deepEqual(inputs?.floorDomains?.names, ['vouched.example']);
+});
+
 test('the world stays the same until it is told of a change', (t) => {
   const { live, state } = world();
   Object.assign(state, { trust: loaded(12), synced: true });
