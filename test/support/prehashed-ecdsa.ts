@@ -28,7 +28,7 @@ export function verifyPrehashed(key: KeyObject, digest: Buffer, signature: Buffe
   const parsed = readSignature(signature);
   if (curve === undefined || parsed === undefined) return false;
   const { r, s } = parsed;
-  if (r <= 0n || r >= curve.n || s <= 0n || s >= curve.n) return false;
+  if ([r, s].some((part) => part <= 0n || part >= curve.n)) return false;
   const inverse = power(s, curve.n - 2n, curve.n);
   const e = toNumber(digest) % curve.n;
   const holder = {
