@@ -7,6 +7,7 @@ import { outageProofs } from '../support/outage-proofs.ts';
 import { packetProofs } from '../support/packet-proofs.ts';
 import { declareProofs } from '../support/proofs.ts';
 import { rebootProofs } from '../support/reboot-proofs.ts';
+import { reinstallProofs } from '../support/reinstall-proofs.ts';
 import { signingProofs } from '../support/signing-proofs.ts';
 import { trustAttackProofs } from '../support/trust-attack-proofs.ts';
 import { enterWorld } from '../support/world.ts';
@@ -21,6 +22,7 @@ declareProofs(
     ...outageProofs,
     ...rebootProofs,
     ...trustAttackProofs,
+    ...reinstallProofs,
     ...packetProofs,
   ],
   enterWorld,

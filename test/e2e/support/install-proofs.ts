@@ -1,7 +1,8 @@
 import { restartContainerd } from '../../../scripts/lab/lab.ts';
 import { NODE_NAMES } from '../../../scripts/lab/layout.ts';
 import type { RunResult } from '../../../scripts/lab/program.ts';
-import { differences, ensureNamespace, resourceVersions } from './objects.ts';
+import { waitUntil } from '../../../scripts/lab/wait.ts';
+import { differences, ensureNamespace, field, resourceVersions } from './objects.ts';
 import type { Proof } from './proofs.ts';
 import { sealift } from './site.ts';
 import { ENFORCED, releaseFingerprint } from './site-files.ts';
@@ -75,6 +76,10 @@ export const installProofs: readonly Proof[] = [
     title: 'a second run changes no object and ends in under 20 s',
     needs: ['2-install'],
     prove: async (t, world) => {
+      await waitUntil('the namespace of the acceptance test to be gone', {
+        timeoutMs: 60_000,
+        probe: async () => (await field(world.lab, ['namespace', 'sealift-acceptance'], '{.metadata.name}')) === '',
+      });
       const before = await resourceVersions(world.lab);
       const { ms } = await install(world);
       world.measured.set('second install', seconds(ms));

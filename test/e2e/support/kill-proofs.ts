@@ -1,49 +1,18 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-
-import { z } from 'zod';
 
 import { install, installWords } from './install-proofs.ts';
 import { ensureNamespace } from './objects.ts';
 import type { Proof } from './proofs.ts';
-import { kubeJson, sealiftArgv } from './site.ts';
+import { sealiftArgv } from './site.ts';
 import { ENFORCED } from './site-files.ts';
+import { keysOf } from './site-keys.ts';
 import type { World } from './world.ts';
 
 const KILLS = 8;
 /** The bundle alone takes some seconds to check, before anything happens. */
 const [EARLIEST_MS, LATEST_MS] = [6000, 30_000];
-
-const secretsSchema = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({
-        name: z.string(),
-        namespace: z.string(),
-        labels: z.record(z.string(), z.string()).default({}),
-      }),
-      type: z.string(),
-      data: z.record(z.string(), z.string()).default({}),
-    }),
-  ),
-});
-
-/** Keys that must never change once they are there, as `namespace/secret/key` to a hash. */
-async function keysOf({ lab }: World): Promise<Map<string, string>> {
-  const { items } = secretsSchema.parse(await kubeJson(lab, ['get', 'secrets', '-A']));
-  const made = items.filter(({ metadata }) => ['sigstore-system', 'sealift-system'].includes(metadata.namespace));
-  const entries = made
-    .filter(({ type }) => !type.startsWith('helm.sh/'))
-    .flatMap(({ metadata: { name, namespace }, data }) =>
-      Object.entries(data)
-        .filter(([key]) => /private|password|passphrase|\.pem$|tls\.key/.test(key))
-        .map(
-          ([key, value]) => [`${namespace}/${name}/${key}`, createHash('sha256').update(value).digest('hex')] as const,
-        ),
-    );
-  return new Map(entries);
-}
 
 /** Starts an installation and kills it after `ms` milliseconds. @returns whether it had ended by itself. */
 async function installAndKill(world: World, ms: number): Promise<boolean> {

@@ -118,7 +118,7 @@ export const trustAttackProofs: readonly Proof[] = [
       const stand = await nodeToBe(world, NODE, {
         what: 'telling of the torn file',
         timeoutMs: PATIENCE_MS,
-        is: ({ report }) => report?.detail?.includes('refused on disk') === true && report.reason === 'Synced',
+        is: ({ report }) => /refused on disk.*timestamp/.test(report?.detail ?? '') && report?.reason === 'Synced',
       });
       t.true(generationOf(stand) >= number);
       await verifiesOnDisk(world);
@@ -139,7 +139,7 @@ export const trustAttackProofs: readonly Proof[] = [
         const stand = await nodeToBe(world, NODE, {
           what: 'telling of the foreign generation',
           timeoutMs: PATIENCE_MS,
-          is: ({ report }) => report?.detail?.includes('refused on disk') === true,
+          is: ({ report }) => report?.detail?.includes('PINNED_ROOT_DIFFERS') === true,
         });
         t.is(generationOf(stand), number);
         await waitUntil('the link to lead to a good generation again', {
@@ -194,14 +194,20 @@ async function onSmallDisk(world: World, work: () => Promise<void>): Promise<voi
     const synced = ({ report }: NodeStand) => report?.reason === 'Synced';
     await nodeToBe(world, NODE, { what: 'synced', timeoutMs: PATIENCE_MS, is: synced });
   };
-  const script =
-    'mount -t tmpfs -o size=$(( $(du -sk "$0" | cut -f1) + 2048 ))k tmpfs /mnt && cp -a "$0"/. /mnt && mount --move /mnt "$0"';
-  await runIn(lab, NODE, ['bash', '-c', script, STATE]);
+  const spare = `/run/small-disk-${world.lab.name}`;
+  const script = [
+    'mkdir -p "$1"',
+    'mount -t tmpfs -o size=$(( $(du -sk "$0" | cut -f1) + 2048 ))k tmpfs "$1"',
+    'cp -a "$0"/. "$1"',
+    'mount --bind "$1" "$0"',
+  ].join(' && ');
+  await runIn(lab, NODE, ['bash', '-c', script, STATE, spare]);
   try {
     await restart();
     await work();
   } finally {
-    await runIn(lab, NODE, ['umount', '--lazy', STATE]);
+    await runIn(lab, NODE, ['umount', '--lazy', STATE, spare]);
+    await runIn(lab, NODE, ['rmdir', spare]);
     await restart();
   }
 }

@@ -14,8 +14,8 @@ export interface World {
   readonly lab: LabState;
   readonly connected: ConnectedFacts;
   readonly files: SiteFiles;
-  /** Packets that had left for addresses outside before the first proof. */
-  readonly outsideBefore: number;
+  /** Packets for addresses outside that are accounted for: there before the first proof, or sent to be counted. */
+  outsideBefore: number;
   /** Times and other things that were measured, for the report: name to text. */
   readonly measured: Map<string, string>;
   /** Digests of images that proofs made on the site, by name. */
