@@ -88,7 +88,7 @@ test('three replicas, of which one at a time may go', async (t) => {
   t.like(ofKind(objects, 'PodDisruptionBudget')[0]?.spec, { maxUnavailable: 1 });
 });
 
-test('it may read policies, ConfigMaps of its own namespace, Secrets of a third, and nothing else', async (t) => {
+test('it may read policies, the ConfigMap of the modes, Secrets of one namespace, and nothing else', async (t) => {
   const objects = await renderWebhook(helm, ROOT);
   const rules = (kind: string) =>
     ofKind(objects, kind).map((one) => ({ namespace: one.metadata.namespace, rules: one['rules'] }));
@@ -97,7 +97,10 @@ test('it may read policies, ConfigMaps of its own namespace, Secrets of a third,
   t.deepEqual(rules('ClusterRole'), [{ namespace: undefined, rules: [policies] }]);
   t.deepEqual(rules('Role'), [
     { namespace: POLICY_KEYS_NAMESPACE, rules: [{ apiGroups: [''], resources: ['secrets'], verbs }] },
-    { namespace: undefined, rules: [{ apiGroups: [''], resources: ['configmaps'], verbs }] },
+    {
+      namespace: undefined,
+      rules: [{ apiGroups: [''], resources: ['configmaps'], resourceNames: ['sealift-modes'], verbs }],
+    },
   ]);
 });
 
