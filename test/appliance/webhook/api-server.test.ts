@@ -1,20 +1,24 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import ava, { type ExecutionContext } from 'ava';
 import { load, loadAll } from 'js-yaml';
 
+import { silentLog } from '../../../appliance/kernel/log.ts';
 import type { Cluster } from '../../../appliance/kube/cluster.ts';
 import { connectCluster } from '../../../appliance/kube/connect.ts';
 import { KINDS, type KubeObject, refOf } from '../../../appliance/kube/kube-object.ts';
 import { documentFault, TRUST_ROOT_KIND } from '../../../appliance/webhook/cluster-documents.ts';
+import { POLICY_KEYS_NAMESPACE, PolicyKeys } from '../../../appliance/webhook/policy-keys.ts';
+import { PolicySource } from '../../../appliance/webhook/policy-source.ts';
 import { POLICY_CRD, renderWebhook, TRUST_ROOT_CRD } from '../../charts/webhook-chart.ts';
 import { apiServerBinaries, startApiServer } from '../../support/api-server.ts';
 import { builtHelm } from '../../support/helm-template.ts';
 import { groupKind, podSpec, WORKLOAD_KINDS, workload } from './support/reviews.ts';
-import { keyPolicy, site } from './support/site.ts';
+import { keyPolicy, SITE_KEY_PEM, site } from './support/site.ts';
 import { testDigest } from './support/worlds.ts';
 
 const binaries = await apiServerBinaries();
@@ -40,6 +44,9 @@ interface World {
   readonly cluster: Cluster;
   readonly world: Site;
   readonly digests: Readonly<Record<'good' | 'bad', string>>;
+  readonly kubeconfig: string;
+  /** The chart as it is rendered. */
+  readonly objects: readonly KubeObject[];
 }
 const teardowns: (() => Promise<unknown>)[] = [];
 let shared: World | undefined;
@@ -92,7 +99,7 @@ ava.before(async (t) => {
     inventory: { digests: [INVENTORY], kubeSystemImages: ['registry.k8s.io/pause:3.10'] },
   });
   for (const object of registered(objects, running.port)) await cluster.create(object);
-  shared = { cluster, world, digests };
+  shared = { cluster, world, digests, kubeconfig: server.kubeconfig, objects };
   // Registrations and guards reach the API server's admission by watches of its own.
   for (const name of ['shop', ...EXEMPT]) {
     while (await isTaken(cluster, object('Pod', podSpec('ghcr.io/team/bad:v1'), name))) {
@@ -281,6 +288,60 @@ for (const folder of ['valid', 'invalid', 'empty-authorities', 'trustroot/valid'
     },
   );
 }
+
+/** The API server as the chart's ServiceAccount sees it. */
+async function asWebhook(t: ExecutionContext): Promise<Cluster> {
+  const { cluster, kubeconfig, objects } = here();
+  for (const object of objects.filter(({ kind }) => /^(Namespace|ServiceAccount|.*Role|.*RoleBinding)$/.test(kind))) {
+    const namespace = object.kind === 'Namespace' ? {} : { namespace: object.metadata.namespace ?? 'sealift-system' };
+    const isCluster = object.kind.startsWith('Cluster');
+    await cluster.apply({ ...object, metadata: { ...object.metadata, ...(isCluster ? {} : namespace) } });
+  }
+  const account = { kind: KINDS.serviceAccount, name: 'webhook', namespace: 'sealift-system' };
+  const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: { name: '' }, spec: {} };
+  const { token } = (await cluster.createSubresource(account, 'token', request)).status as { token: string };
+  const folder = await mkdtemp(path.join(tmpdir(), 'sealift-account-'));
+  t.teardown(async () => await rm(folder, { recursive: true, force: true }));
+  const file = path.join(folder, 'kubeconfig');
+  const text = await readFile(kubeconfig, 'utf8');
+  await writeFile(file, text.replaceAll('nobody-token', token), { mode: 0o600 });
+  return connectCluster({ kubeconfig: file, context: 'nobody' });
+}
+
+test("with the rights that the chart gives it reads policies, modes and policies' keys, and nothing that Sealift runs on", async (t) => {
+  const account = await asWebhook(t);
+  const data = { 'cosign.pub': Buffer.from(SITE_KEY_PEM).toString('base64') };
+  const secret = { ...KINDS.secret, metadata: { name: 'release', namespace: POLICY_KEYS_NAMESPACE }, data };
+  await here().cluster.create(secret);
+  const abort = new AbortController();
+  const { promise: read, resolve } = Promise.withResolvers<string>();
+  const { promise: synced, resolve: resolveSynced } = Promise.withResolvers<string>();
+  const common = {
+    cluster: account,
+    log: silentLog,
+    // Rights reach the API server's authorizer by watches of its own.
+    pause: async () => await new Promise<void>((again) => setImmediate(again)),
+    onChange: () => {
+      const found = keys.lookup()({ name: 'release', namespace: undefined });
+      if (found.kind === 'key') resolve(found.pem);
+      if (policies.isSynced()) resolveSynced(policies.modes().modeOf('lab'));
+    },
+  };
+  const keys: PolicyKeys = new PolicyKeys(common);
+  const policies: PolicySource = new PolicySource(common);
+  const following = Promise.all([keys.follow(abort.signal), policies.follow(abort.signal)]);
+  t.is(await read, SITE_KEY_PEM);
+  t.is(await synced, 'warn');
+  abort.abort();
+  await following;
+  const may = async (verb: string, resource: string, namespace: string): Promise<boolean> =>
+    await account.canI({ verb, group: '', resource, namespace });
+  for (const verb of ['get', 'list', 'watch']) {
+    for (const namespace of EXEMPT) t.false(await may(verb, 'secrets', namespace));
+    t.false(await may(verb, 'configmaps', 'sealift-system'));
+  }
+  t.false(await may('update', 'secrets', POLICY_KEYS_NAMESPACE));
+});
 
 test('while the webhook is away workloads are refused, and labels still change', async (t) => {
   const { cluster } = here();
