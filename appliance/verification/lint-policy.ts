@@ -1,6 +1,7 @@
 import { isAnchored } from './pattern.ts';
 import type { ImagePolicy } from './policy.ts';
 import type { Authority, KeyAuthority, KeylessAuthority, Wanted } from './policy-authority.ts';
+import { isPolicyKeysNamespace, POLICY_KEYS_NAMESPACE } from './secret-keys.ts';
 
 /** Things in a valid policy that mean something else than they seem to, or that never pass here; one line each. */
 export function lintPolicy(policy: ImagePolicy): string[] {
@@ -38,8 +39,14 @@ function lintAuthority(authority: Authority): string[] {
 function lintKey({ source, log, timestamp }: KeyAuthority): string[] {
   if (source.kind === 'kms')
     return [`key ${source.uri}: a disconnected site can't ask key services, so it never passes`];
-  if (log !== undefined || timestamp !== undefined) return [];
-  return ['without ctlog, no transparency log is looked at'];
+  const lints: string[] = [];
+  if (source.kind === 'secret' && !isPolicyKeysNamespace(source.namespace)) {
+    lints.push(
+      `secretRef.namespace: keys are read from ${POLICY_KEYS_NAMESPACE} only, so it never passes; leave it out`,
+    );
+  }
+  if (log === undefined && timestamp === undefined) lints.push('without ctlog, no transparency log is looked at');
+  return lints;
 }
 
 function lintKeyless({ identities, hasOwnCa }: KeylessAuthority): string[] {

@@ -2,6 +2,17 @@ import { type Digest, digestOf } from '../kernel/digest.ts';
 import { canonicalJson } from '../kernel/json.ts';
 import type { ImagePolicy } from './policy.ts';
 
+/**
+ * The only namespace whose Secrets policies take keys from. RBAC can't narrow a right to Secrets whose names are not
+ * known beforehand, so they have a namespace of their own, apart from Sealift's keys and certificates.
+ */
+export const POLICY_KEYS_NAMESPACE = 'sealift-policy-keys';
+
+/** Whether a `secretRef.namespace` means {@link POLICY_KEYS_NAMESPACE}: written out, or left out. */
+export function isPolicyKeysNamespace(namespace: string | undefined): boolean {
+  return namespace === undefined || namespace === '' || namespace === POLICY_KEYS_NAMESPACE;
+}
+
 /** A Secret as a policy's `secretRef` names it. */
 export interface SecretName {
   readonly name: string;

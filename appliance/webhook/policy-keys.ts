@@ -3,14 +3,13 @@ import type { Log } from '../kernel/log.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { KINDS, type KubeObject } from '../kube/kube-object.ts';
 import { parseManagedKey } from '../verification/public-key.ts';
-import type { SecretKey, SecretKeys } from '../verification/secret-keys.ts';
+import {
+  isPolicyKeysNamespace,
+  POLICY_KEYS_NAMESPACE,
+  type SecretKey,
+  type SecretKeys,
+} from '../verification/secret-keys.ts';
 import { followObjects } from './followed-objects.ts';
-
-/**
- * The only namespace whose Secrets policies take keys from. RBAC can't narrow a right to Secrets whose names are not
- * known beforehand, so they have a namespace of their own, apart from Sealift's keys and certificates.
- */
-export const POLICY_KEYS_NAMESPACE = 'sealift-policy-keys';
 
 const MAX_KEY_BYTES = 64 * 1024;
 
@@ -71,7 +70,7 @@ export class PolicyKeys {
     const [keys, fault] = [this.#keys, this.#fault];
     return ({ name, namespace }) => {
       const full = `${POLICY_KEYS_NAMESPACE}/${name}`;
-      if (namespace !== undefined && namespace !== '' && namespace !== POLICY_KEYS_NAMESPACE) {
+      if (!isPolicyKeysNamespace(namespace)) {
         return none(`the Secret ${namespace}/${name} is not read: keys of policies lie in ${POLICY_KEYS_NAMESPACE}`);
       }
       return keys?.get(name) ?? none(keys === undefined && fault !== undefined ? fault : `there is no Secret ${full}`);

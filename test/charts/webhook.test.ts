@@ -4,7 +4,7 @@ import ava from 'ava';
 import { load } from 'js-yaml';
 
 import type { KubeObject } from '../../appliance/kube/kube-object.ts';
-import { POLICY_KEYS_NAMESPACE } from '../../appliance/webhook/policy-keys.ts';
+import { POLICY_KEYS_NAMESPACE } from '../../appliance/verification/secret-keys.ts';
 import { builtHelm } from '../support/helm-template.ts';
 import { POLICY_CRD, renderWebhook } from './webhook-chart.ts';
 

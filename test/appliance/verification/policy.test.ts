@@ -129,6 +129,11 @@ for (const [what, document, expected] of [
     policyDocument([keyless()], { spec: { policy: { type: 'rego', data: 'x' } } }),
     /rego is not evaluated/,
   ],
+  [
+    "a Secret of another namespace than the policies' keys",
+    policyDocument([{ key: { secretRef: { name: 'release', namespace: 'cosign-system' } } }]),
+    /secretRef\.namespace: keys are read from sealift-policy-keys only/,
+  ],
 ] as const) {
   test(`lint warns of ${what}`, (t) => t.regex(lintPolicy(parsePolicy(document)).join('\n'), expected));
 }

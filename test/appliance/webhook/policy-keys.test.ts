@@ -4,7 +4,8 @@ import { silentLog } from '../../../appliance/kernel/log.ts';
 import { MemoryCluster } from '../../../appliance/kube/cluster-memory.ts';
 import { KubeError } from '../../../appliance/kube/kube-error.ts';
 import { KINDS, type KubeObject } from '../../../appliance/kube/kube-object.ts';
-import { POLICY_KEYS_NAMESPACE, PolicyKeys } from '../../../appliance/webhook/policy-keys.ts';
+import { POLICY_KEYS_NAMESPACE } from '../../../appliance/verification/secret-keys.ts';
+import { PolicyKeys } from '../../../appliance/webhook/policy-keys.ts';
 import { generateKey, publicKeyPem } from '../../../trust-root/keys.ts';
 
 const PEM = publicKeyPem(generateKey('p256'));
