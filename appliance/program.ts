@@ -8,6 +8,7 @@ import { installCommand } from './commands/install.ts';
 import { issuerRelayCommand } from './commands/issuer-relay.ts';
 import { nodeCommand } from './commands/node.ts';
 import { policyCommand } from './commands/policy.ts';
+import { registryGateCommand } from './commands/registry-gate.ts';
 import { statusCommand } from './commands/status.ts';
 import { tlsProxyCommand } from './commands/tls-proxy.ts';
 import { trustCommand } from './commands/trust.ts';
@@ -38,6 +39,7 @@ export function buildProgram(runtime: Runtime): Command {
   program.addCommand(nodeCommand(runtime));
   program.addCommand(policyCommand(runtime));
   program.addCommand(statusCommand(runtime));
+  program.addCommand(registryGateCommand(runtime));
   program.addCommand(tlsProxyCommand(runtime));
   program.addCommand(trustCommand(runtime));
   program.addCommand(tufServerCommand(runtime));

@@ -60,6 +60,7 @@ export function registryValues(config: ApplianceConfig, { images, podAnnotations
   const size = config.registry.kind === 'internal' ? config.registry.size : '1Gi';
   return {
     image: imageValue(images, IMAGES.registry),
+    sealiftImage: imageValue(images, IMAGES.sealift),
     storage: { size, className: config.storage.className },
     podAnnotations,
   };

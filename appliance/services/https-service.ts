@@ -70,7 +70,7 @@ export async function startHttpsService(options: HttpsServiceOptions): Promise<R
 }
 
 /** Closes the server when the signal aborts; connections that linger are cut after the drain time. */
-function closedAfter(server: https.Server, signal: AbortSignal): Promise<void> {
+export function closedAfter(server: https.Server, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const close = (): void => {
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
