@@ -7,6 +7,8 @@ import type { World } from './world.ts';
 
 const NAMESPACES = ['sigstore-system', 'sealift-system'];
 const SECRET_PART = /private|password|passphrase|\.pem$|tls\.key/;
+/** Its certificate names the Service's address, which is another one after an uninstallation. */
+const READDRESSED = 'registry-tls';
 
 const secretsSchema = z.object({
   items: z.array(
@@ -22,7 +24,8 @@ const secretsSchema = z.object({
 export async function keysOf({ lab }: World): Promise<Map<string, string>> {
   const { items } = secretsSchema.parse(await kubeJson(lab, ['get', 'secrets', '-A']));
   const own = items.filter(
-    ({ metadata, type }) => NAMESPACES.includes(metadata.namespace) && !type.startsWith('helm.sh/'),
+    ({ metadata, type }) =>
+      NAMESPACES.includes(metadata.namespace) && !type.startsWith('helm.sh/') && metadata.name !== READDRESSED,
   );
   return new Map(
     own.flatMap(({ metadata: { name, namespace }, data }) =>
