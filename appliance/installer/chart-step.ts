@@ -4,7 +4,7 @@ import { describeRef, type KindRef, type ObjectRef } from '../kube/kube-object.t
 import { readinessOf } from '../kube/readiness.ts';
 import { waitReady } from '../kube/wait-ready.ts';
 import { DONE, firstMissing, type InstallWorld, type Look, missing, type Step, type Tell } from './step.ts';
-import { unstick } from './unstick.ts';
+import { unstick, unstickPods } from './unstick.ts';
 
 /** A step that deploys one chart. */
 export interface ChartStep {
@@ -35,7 +35,7 @@ export function chartStep(chart: ChartStep): Step {
     id: release.name,
     title,
     ...(chart.needsKeys === undefined ? {} : { needsKeys: chart.needsKeys }),
-    pods: { namespace: release.namespace, labelSelector: `app.kubernetes.io/instance=${release.name}` },
+    pods: podsOf(chart),
     look: (world) =>
       firstMissing([
         async () => (await chart.lookBefore?.(world)) ?? DONE,
@@ -46,7 +46,12 @@ export function chartStep(chart: ChartStep): Step {
     act: async (world, tell) => {
       await chart.prepare?.(world, tell);
       await deploy(world, chart, tell);
-      await chart.afterDeploy?.(world, tell);
+      if (chart.afterDeploy !== undefined) {
+        await chart.afterDeploy(world, tell);
+        // What was made may be part of the values: pods that started before it must be rolled.
+        await deploy(world, chart, tell);
+      }
+      await unstickPods(world.cluster, podsOf(chart));
       for (const ref of workloadRefs(chart)) {
         const onProgress = (message: string): void => tell(`${describeRef(ref)}: ${message}`);
         await unstick(world.cluster, ref);
@@ -55,6 +60,10 @@ export function chartStep(chart: ChartStep): Step {
       await chart.verify?.(world, tell);
     },
   };
+}
+
+function podsOf({ release }: ChartStep): { namespace: string; labelSelector: string } {
+  return { namespace: release.namespace, labelSelector: `app.kubernetes.io/instance=${release.name}` };
 }
 
 function workloadRefs({ workloads, release }: ChartStep): ObjectRef[] {

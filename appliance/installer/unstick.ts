@@ -44,3 +44,33 @@ export async function unstick(cluster: Cluster, ref: ObjectRef): Promise<void> {
     await cluster.delete(refOf(replicaSet), { resourceVersion });
   }
 }
+
+const podSchema = z.looseObject({
+  status: z
+    .looseObject({
+      containerStatuses: z
+        .array(
+          z.looseObject({
+            state: z
+              .looseObject({ waiting: z.looseObject({ reason: z.string().default('') }).optional() })
+              .prefault({}),
+          }),
+        )
+        .default([]),
+    })
+    .prefault({}),
+});
+const PAUSED = new Set(['ImagePullBackOff', 'ErrImagePull', 'CrashLoopBackOff']);
+
+/** Makes pods anew that only wait for their next attempt; kubelet's pauses grow to five minutes. */
+export async function unstickPods(
+  cluster: Cluster,
+  selection: { namespace: string; labelSelector: string },
+): Promise<void> {
+  for (const pod of await cluster.list(KINDS.pod, selection)) {
+    const { containerStatuses } = podSchema.parse(pod).status;
+    const isPaused = containerStatuses.some(({ state }) => PAUSED.has(state.waiting?.reason ?? ''));
+    const { uid } = pod.metadata;
+    if (isPaused && uid !== undefined) await cluster.delete(refOf(pod), { uid });
+  }
+}

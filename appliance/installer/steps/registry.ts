@@ -9,6 +9,7 @@ import { chartStep } from '../chart-step.ts';
 import type { RegistryTarget } from '../install-bundle.ts';
 import { readState, writeState } from '../install-state.ts';
 import { InstallerError } from '../installer-error.ts';
+import { contentDigest } from '../secrets.ts';
 import { withServicePort } from '../service-connection.ts';
 import { SEALIFT, serviceNames } from '../site-names.ts';
 import { DONE, type InstallWorld, missing, type Step, type Tell } from '../step.ts';
@@ -38,7 +39,12 @@ export const registry: Step = chartStep({
   release: RELEASE,
   needsKeys: true,
   workloads: [{ kind: KINDS.statefulSet, name: 'registry' }],
-  values: async ({ config, bundle }) => registryValues(config, { images: bundle.images, podAnnotations: {} }),
+  // The registry reads its certificate at its start only.
+  values: async ({ config, bundle, cluster }) =>
+    registryValues(config, {
+      images: bundle.images,
+      podAnnotations: { 'sealift.dev/secrets': await contentDigest(cluster, [TLS]) },
+    }),
   afterDeploy: async (world) => {
     const server = await registryServer(world);
     if (server === undefined) throw new InstallerError('STEP_UNFINISHED', 'the registry has no Service');
