@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { execa } from 'execa';
@@ -29,13 +30,21 @@ function boxOf(file: string): string | undefined {
 }
 
 async function importsBetweenBoxes(): Promise<readonly string[]> {
-  const { stdout } = await execa(
-    path.join(root, 'node_modules', '.bin', 'depcruise'),
-    ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', ...FOLDERS],
-    { cwd: root, reject: false },
-  );
+  const folder = await mkdtemp(path.join(tmpdir(), 'sealift-layers-'));
+  try {
+    // Into a file: it ends before a pipe has taken all that it wrote.
+    const file = path.join(folder, 'modules.json');
+    const words = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', '--output-to', file, ...FOLDERS];
+    await execa(path.join(root, 'node_modules', '.bin', 'depcruise'), words, { cwd: root, reject: false });
+    return edgesOf(JSON.parse(await readFile(file, 'utf8')) as Cruise);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function edgesOf({ modules }: Cruise): readonly string[] {
   const edges = new Set<string>();
-  for (const { source, dependencies } of (JSON.parse(stdout) as Cruise).modules) {
+  for (const { source, dependencies } of modules) {
     const from = boxOf(source);
     for (const { resolved } of dependencies) {
       const to = boxOf(resolved);
