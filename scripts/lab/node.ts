@@ -125,19 +125,34 @@ export async function importImage(layout: LabLayout, node: NodeName, archive: st
   await run([...enterArgv(layout, node), 'ctr', '-n', 'k8s.io', 'images', 'import', archive]);
 }
 
-/** Starts kubelet and kube-proxy of a node that has booted. */
+/** Starts kubelet and kube-proxy of a node that has booted, and waits until kubelet answers. */
 export async function startKubelet(layout: LabLayout, node: NodeName, binaries: ReadonlyMap<string, string>) {
   const start = async (program: NodeProgram, words: readonly string[]) => {
     const argv = [binaries.get(program) ?? program, ...words];
     await startDaemon(layout, { name: nodeDaemon(node, program), place: node, argv });
   };
-  await start('kubelet', [
+  await start('kube-proxy', ['--config=/etc/kubernetes/kube-proxy.json']);
+  const kubelet = nodeDaemon(node, 'kubelet');
+  await waitUntil(`kubelet of ${node} to answer`, {
+    timeoutMs: 60_000,
+    everyMs: 300,
+    fix: `see ${daemonLog(layout, kubelet)}`,
+    probe: async () => {
+      // As systemd does: it ends when containerd is still busy with the pods that it finds after a boot.
+      if ((await daemonPid(layout, kubelet, node)) === undefined) await start('kubelet', kubeletWords(node));
+      await run([...enterArgv(layout, node), 'bash', '-c', 'echo > /dev/tcp/127.0.0.1/10248'], { timeoutMs: 5000 });
+      return true;
+    },
+  });
+}
+
+function kubeletWords(node: NodeName): string[] {
+  return [
     '--config=/etc/kubernetes/kubelet.json',
     '--kubeconfig=/etc/kubernetes/kubelet.kubeconfig',
     `--hostname-override=${node}`,
     `--node-ip=${nodeAddresses(node).ip}`,
-  ]);
-  await start('kube-proxy', ['--config=/etc/kubernetes/kube-proxy.json']);
+  ];
 }
 
 /**
