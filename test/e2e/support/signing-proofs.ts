@@ -1,15 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import { ensureBinaries } from '../../../scripts/lab/build-binaries.ts';
 import { prepareBuilder, runCosignPod, signingCommands } from './builder.ts';
 import { cosign, developer } from './developer.ts';
-import { BUILDER, BUILDER_IDENTITY } from './policies.ts';
+import { BUILDER, BUILDER_IDENTITY, SITE_REGISTRY } from './policies.ts';
 import type { Proof } from './proofs.ts';
 import { ensurePythonSigstore } from './python-sigstore.ts';
 import { signatureBundle } from './signature-bundle.ts';
 import { PROJECT } from './site.ts';
 import { pushSiteImage, siteImage } from './site-images.ts';
-import type { World } from './world.ts';
+import { application, type World } from './world.ts';
 
 /** Words by which real cosign is told whose signature counts. */
 export const BY_BUILDER = [
@@ -25,6 +26,26 @@ export function cosignImage({ connected }: World): string {
 
 /** Images that are made, signed and verified on the site, by clients that nobody here wrote. */
 export const signingProofs: readonly Proof[] = [
+  {
+    id: '3-gate',
+    title: 'nobody on the site can put an image under an upstream name into its registry, or take one away',
+    needs: ['2-install'],
+    prove: async (t, world) => {
+      const who = await developer(world, 'packager');
+      const from = `${SITE_REGISTRY}/docker.io/library/busybox:1.35`;
+      const program = (await ensureBinaries(['crane'])).get('crane') ?? 'crane';
+      for (const name of ['ghcr.io/acme/app:v1', 'registry.k8s.io/kube-proxy:v1.34.4']) {
+        const pushed = await who.run([program, 'copy', from, `${SITE_REGISTRY}/${name}`], { allow: 'any' });
+        t.not(pushed.code, 0, name);
+        t.regex(pushed.stderr, /DENIED/, name);
+      }
+      const app = `${SITE_REGISTRY}/ghcr.io/acme/app`;
+      const digest = (await who.run([program, 'digest', `${app}:v1`])).stdout.trim();
+      t.is(digest, application(world, 'app').digest);
+      t.not((await who.run([program, 'delete', `${app}@${digest}`], { allow: 'any' })).code, 0);
+      t.is((await who.run([program, 'digest', `${app}:v1`])).stdout.trim(), digest);
+    },
+  },
   {
     id: '3-sign',
     title: 'a pod with a projected token signs and attests an image in the site’s registry with real cosign',
