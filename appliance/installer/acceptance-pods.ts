@@ -49,7 +49,8 @@ function pod(name: string, audience: string, containers: { init: readonly object
     ...KINDS.pod,
     metadata: { name, namespace: STACK, labels: { ...MANAGED, 'app.kubernetes.io/name': ACCEPTANCE } },
     spec: {
-      restartPolicy: 'Never',
+      // Replicas of the TUF server take a new version up a moment apart: a client may be handed the older one and refuses.
+      restartPolicy: 'OnFailure',
       serviceAccountName: ACCEPTANCE,
       automountServiceAccountToken: false,
       activeDeadlineSeconds: 180,

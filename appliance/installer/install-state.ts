@@ -17,6 +17,8 @@ const stateSchema = z.looseObject({
     .exactOptional(),
   /** Version of Sealift that finished the last installation. */
   version: z.string().exactOptional(),
+  /** Hex sha256 of the site's root v1, once its repository was whole. */
+  root: z.string().exactOptional(),
   /** What the acceptance test passed on. */
   accepted: z.string().exactOptional(),
 });

@@ -2,10 +2,13 @@ import { initialiseRepository } from '../../../trust-root/initialise.ts';
 import { publishTargets } from '../../../trust-root/publish.ts';
 import { DEFAULT_POLICY } from '../../../trust-root/repository-policy.ts';
 import { loadRepository } from '../../../trust-root/repository-state.ts';
+import { sha256Hex } from '../../../trust-root/tuf-client.ts';
 import { tufValues } from '../../config/helm-values.ts';
-import { KINDS } from '../../kube/kube-object.ts';
-import { ConfigMapRepositoryStore } from '../../kube/repository-store-configmaps.ts';
+import { KINDS, refOf } from '../../kube/kube-object.ts';
+import { ConfigMapRepositoryStore, REPOSITORY_LABEL } from '../../kube/repository-store-configmaps.ts';
 import { chartStep } from '../chart-step.ts';
+import { readState, writeState } from '../install-state.ts';
+import { InstallerError } from '../installer-error.ts';
 import { targetsChange, wantedTargets } from '../repository-targets.ts';
 import { STACK } from '../site-names.ts';
 import { firstMissing, type InstallWorld, type Look, missing, type Step, type Tell } from '../step.ts';
@@ -24,8 +27,28 @@ export function rootV1(world: Pick<InstallWorld, 'cluster'>): Promise<Buffer | u
   return siteRepository(world).read('1.root.json');
 }
 
+/** `timestamp.json` is published last: with it a repository is whole, without it nobody has followed it yet. */
+async function isWhole(world: InstallWorld): Promise<boolean> {
+  return (await siteRepository(world).read('timestamp.json')) !== undefined;
+}
+
+/**
+ * Clears what a killed run left of a repository that nobody has seen. One that was whole before is never cleared: clients
+ * have pinned its root.
+ * @throws InstallerError `KEYS_MISSING`.
+ */
+async function clearHalfMade({ cluster }: InstallWorld): Promise<void> {
+  if ((await readState(cluster)).root !== undefined) {
+    throw new InstallerError('KEYS_MISSING', 'the TUF repository of this site has lost its timestamp.json', {
+      fix: 'restore its ConfigMaps from a backup; a new repository would have a root that no node takes',
+    });
+  }
+  const selection = { namespace: STACK, labelSelector: `${REPOSITORY_LABEL}=site` };
+  for (const map of await cluster.list(KINDS.configMap, selection)) await cluster.delete(refOf(map));
+}
+
 async function lookAtRepository(world: InstallWorld): Promise<Look> {
-  if ((await rootV1(world)) === undefined) return missing('the TUF repository');
+  if (!(await isWhole(world))) return missing('the TUF repository');
   const state = await loadRepository(siteRepository(world));
   const change = targetsChange(state, await wantedTargets(world));
   if (change !== undefined) {
@@ -38,10 +61,13 @@ async function ensureRepository(world: InstallWorld, tell: Tell): Promise<void> 
   const store = siteRepository(world);
   const targets = await wantedTargets(world);
   const { clock } = world;
-  if ((await rootV1(world)) === undefined) {
+  if (!(await isWhole(world))) {
+    await clearHalfMade(world);
     await initialiseRepository(store, { keys: await repositoryKeys(world), policy: DEFAULT_POLICY, clock, targets });
     tell('root v1 made and published');
   }
+  const root = await rootV1(world);
+  if (root !== undefined) await writeState(world.cluster, { root: sha256Hex(root) });
   const { snapshot, timestamp } = await onlineSigners(world);
   const context = { store, policy: DEFAULT_POLICY, clock, online: { snapshot, timestamp } };
   const state = await loadRepository(store);
