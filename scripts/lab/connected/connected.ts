@@ -12,7 +12,6 @@ import { enterArgv, type LabLayout, labLayout } from '../layout.ts';
 import { lineProgress, type Progress } from '../steps.ts';
 import { bringUpConnected, CONNECTED_BINARIES, CONNECTED_DAEMONS } from './bring-up-connected.ts';
 import { type ConnectedFacts, loadConnectedFacts } from './connected-facts.ts';
-import { populateRegistry } from './registry-storage.ts';
 import { upstreamPaths } from './upstream.ts';
 
 /**
@@ -72,17 +71,6 @@ export async function startConnected(name: string, progress: Progress = lineProg
   const facts = await connectedUp(labLayout(name), progress);
   await describeConnectedSide(name, { ...facts });
   return facts;
-}
-
-/** As {@link connectedDown}, by the lab's name. */
-export async function stopConnected(name: string): Promise<void> {
-  await connectedDown(labLayout(name));
-}
-
-/** Builds the named images anew and puts them into a connected registry that runs, beside what is there. */
-export async function publishImages(layout: LabLayout, names: readonly string[]): Promise<void> {
-  const images = await ensureImages(names);
-  await populateRegistry(upstreamPaths(layout).registry, images.values());
 }
 
 if (import.meta.main) {
