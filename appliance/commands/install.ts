@@ -16,7 +16,7 @@ import { askForConfig, readSiteConfig } from '../installer/site-config.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import type { Runtime } from '../runtime.ts';
 
-const READY_TIMEOUT_MS = 300_000;
+const READY_TIMEOUT_MS = 420_000;
 
 interface Flags {
   readonly bundle: string;
