@@ -2,11 +2,13 @@ import type { Writable } from 'node:stream';
 
 import { Listr } from 'listr2';
 
+import type { Tell } from './step.ts';
+
 /** Something that is done and told about. */
 export interface ProgressItem {
   readonly title: string;
   /** Does it, and tells what happens. */
-  readonly run: (tell: (line: string) => void) => Promise<'done' | 'unchanged'>;
+  readonly run: (tell: Tell) => Promise<'done' | 'unchanged'>;
 }
 
 /** Where progress goes. */
@@ -20,17 +22,25 @@ export interface ProgressOptions {
 
 /** Runs items one after the other and shows how far they are; stops at the first that fails, and throws its error. */
 export async function runWithProgress(items: readonly ProgressItem[], options: ProgressOptions): Promise<void> {
-  if (options.isTty) await draw(items);
+  if (options.isTty && isWideEnough(options.output)) await draw(items, options);
   else await writeLines(items, options);
 }
 
-async function draw(items: readonly ProgressItem[]): Promise<void> {
+/** Serial consoles often don't tell their width, or tell zero: drawing would break every line. */
+function isWideEnough(output: Writable): boolean {
+  const { columns } = output as { columns?: unknown };
+  return typeof columns === 'number' && columns >= 60;
+}
+
+async function draw(items: readonly ProgressItem[], { output }: ProgressOptions): Promise<void> {
+  const kept: string[] = [];
   const list = new Listr(
     items.map(({ title, run }) => ({
       title,
       task: async (_context: unknown, task: { output: string; skip: (message: string) => void }) => {
-        const outcome = await run((line) => {
+        const outcome = await run((line, keep = false) => {
           task.output = line;
+          if (keep) kept.push(line);
         });
         if (outcome === 'unchanged') task.skip(`${title}: as it should be`);
       },
@@ -43,6 +53,7 @@ async function draw(items: readonly ProgressItem[]): Promise<void> {
     },
   );
   await list.run();
+  for (const line of kept) output.write(`${line}\n`);
 }
 
 async function writeLines(

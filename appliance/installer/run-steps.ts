@@ -3,7 +3,7 @@ import { CodedError, describeError } from '../kernel/coded-error.ts';
 import { diagnosePods } from './diagnose.ts';
 import { InstallerError } from './installer-error.ts';
 import type { ProgressItem } from './progress.ts';
-import type { InstallWorld, Look, Step } from './step.ts';
+import type { InstallWorld, Look, Step, Tell } from './step.ts';
 
 /** Most of a look's time goes by in `helm`, a process of its own. */
 const LOOKS_AT_ONCE = 4;
@@ -52,7 +52,7 @@ export function progressItems(world: InstallWorld, plan: readonly PlannedStep[],
 async function actAndLookAgain(
   world: InstallWorld,
   step: Step,
-  { tell, resume }: { tell: (line: string) => void; resume: string },
+  { tell, resume }: { tell: Tell; resume: string },
 ): Promise<void> {
   world.signal.throwIfAborted();
   try {

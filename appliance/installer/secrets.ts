@@ -62,15 +62,6 @@ export async function applySecret(
   await cluster.apply(secretObject(name, data, type));
 }
 
-/** Sets a ConfigMap. Writes nothing when nothing changes. */
-export async function applyConfigMap(
-  cluster: Cluster,
-  { namespace, name }: InNamespace,
-  data: Readonly<Record<string, string>>,
-): Promise<void> {
-  await cluster.apply({ ...KINDS.configMap, metadata: { namespace, name, labels: MANAGED }, data });
-}
-
 /** A password that needs no quoting anywhere: 32 hex digits, 128 bits. */
 export function randomPassword(): string {
   return randomBytes(16).toString('hex');

@@ -31,8 +31,8 @@ export type Look =
       readonly missing: string;
     };
 
-/** Told what happens inside a step. */
-export type Tell = (line: string) => void;
+/** Told what happens inside a step. `keep`: people must still see it when the step is over. */
+export type Tell = (line: string, keep?: boolean) => void;
 
 /**
  * One part of an installation. The cluster says whether it is done; `act` may be killed at any instant and is then simply

@@ -56,7 +56,7 @@ async function listRefused({ cluster, facts }: InstallWorld, tell: Tell): Promis
   const exempt = new Set([SEALIFT, STACK, 'kube-system', 'kube-node-lease', 'kube-public']);
   for (const namespace of facts.namespaces.filter((name) => !exempt.has(name))) {
     for (const { what, why } of await wouldBeRefused(cluster, namespace))
-      tell(`in ${namespace}, enforcing would refuse ${what}: ${why}`);
+      tell(`in ${namespace}, enforcing would refuse ${what}: ${why}`, true);
   }
 }
 
