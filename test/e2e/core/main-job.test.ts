@@ -6,24 +6,11 @@ import { installProofs } from '../support/install-proofs.ts';
 import { outageProofs } from '../support/outage-proofs.ts';
 import { packetProofs } from '../support/packet-proofs.ts';
 import { declareProofs } from '../support/proofs.ts';
-import { rebootProofs } from '../support/reboot-proofs.ts';
-import { reinstallProofs } from '../support/reinstall-proofs.ts';
 import { signingProofs } from '../support/signing-proofs.ts';
-import { trustAttackProofs } from '../support/trust-attack-proofs.ts';
 import { enterWorld } from '../support/world.ts';
 
 declareProofs(
   test,
-  [
-    ...bundleProofs,
-    ...installProofs,
-    ...signingProofs,
-    ...admissionProofs,
-    ...outageProofs,
-    ...rebootProofs,
-    ...trustAttackProofs,
-    ...reinstallProofs,
-    ...packetProofs,
-  ],
+  [...bundleProofs, ...installProofs, ...signingProofs, ...admissionProofs, ...outageProofs, ...packetProofs],
   enterWorld,
 );
