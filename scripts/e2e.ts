@@ -20,14 +20,14 @@ const root = path.resolve(import.meta.dirname, '..');
 
 const USAGE = `npm run e2e -- [core|all|SUITE …] [--name LAB] [--keep] [--resume] [--no-build] [--tap]
   core           what CI runs (test/e2e/core)
-  all            every suite: lab, core, long-kill, long-terminal
+  all            every suite: lab, core, faults, long-kill, long-terminal
   --name LAB     the lab's name (default e2e)
   --keep         leave the lab up afterwards
   --resume       go on, on the lab of the last run (--keep), with the proofs that did not hold there
   --no-build     use the executable in build/ as it is
   --tap          report in the Test Anything Protocol`;
 
-const SUITES = ['lab', 'core', 'long-kill', 'long-terminal'] as const;
+const SUITES = ['lab', 'core', 'faults', 'long-kill', 'long-terminal'] as const;
 
 /** `test/e2e/<suite>/suite.json`: what a suite needs before it starts. */
 const suiteSchema = z.strictObject({
