@@ -18,7 +18,7 @@ declareProofs(
     ...onlyProofs(bundleProofs, ['0-bundle']),
     ...onlyProofs(installProofs, ['2-prepare', '2-install']),
     ...onlyProofs(signingProofs, ['3-sign', '3-cosign']),
-    ...onlyProofs(admissionProofs, ['4-admitted']),
+    ...onlyProofs(admissionProofs, ['4-admitted', '4-warn']),
     ...rebootProofs,
     ...trustAttackProofs,
     ...reinstallProofs,

@@ -56,7 +56,7 @@ export const reinstallProofs: readonly Proof[] = [
   {
     id: '9-status',
     title: 'sealift status tells how the site stands, and sealift enforce closes a namespace',
-    needs: ['2-install', '3-sign'],
+    needs: ['3-sign', '4-warn'],
     prove: async (t, world) => {
       const { lab } = world;
       const { stdout } = await sealift(lab, ['status', '--kubeconfig', world.lab.kubeconfig]);
