@@ -35,7 +35,8 @@ async function importsBetweenBoxes(): Promise<readonly string[]> {
     // Into a file: it ends before a pipe has taken all that it wrote.
     const file = path.join(folder, 'modules.json');
     const words = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', '--output-to', file, ...FOLDERS];
-    await execa(path.join(root, 'node_modules', '.bin', 'depcruise'), words, { cwd: root, reject: false });
+    const depcruise = path.join(root, 'node_modules', '.bin', 'depcruise');
+    await execa(process.execPath, [depcruise, ...words], { cwd: root, reject: false });
     return edgesOf(JSON.parse(await readFile(file, 'utf8')) as Cruise);
   } finally {
     await rm(folder, { recursive: true, force: true });
