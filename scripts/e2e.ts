@@ -27,7 +27,7 @@ const USAGE = `npm run e2e -- [core|all|SUITE …] [--name LAB] [--keep] [--resu
   --no-build     use the executable in build/ as it is
   --tap          report in the Test Anything Protocol`;
 
-const SUITES = ['lab', 'core', 'faults', 'long-kill', 'long-terminal'] as const;
+const SUITES: readonly string[] = ['lab', 'core', 'faults', 'long-kill', 'long-terminal'];
 
 /** `test/e2e/<suite>/suite.json`: what a suite needs before it starts. */
 const suiteSchema = z.strictObject({
@@ -105,11 +105,16 @@ async function main(): Promise<number> {
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help || positionals.length === 0) {
+  if (values.help) {
     console.log(USAGE);
-    return values.help ? 0 : 2;
+    return 0;
   }
-  const suites = positionals.includes('all') ? SUITES : positionals;
+  const unknown = positionals.filter((suite) => suite !== 'all' && !SUITES.includes(suite));
+  if (unknown.length > 0) {
+    console.error(`error: no suite ${unknown.join(', ')}\n${USAGE}`);
+    return 2;
+  }
+  const suites = positionals.length === 0 || positionals.includes('all') ? SUITES : positionals;
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const progress = lineProgress((line) => console.error(line));

@@ -39,7 +39,7 @@ const tasks = {
   sealift: [['node', 'appliance/cli.ts']],
   build: [['node', 'scripts/build/main.ts']],
   bench: [['node', 'scripts/bench/main.ts']],
-  e2e: [['node', 'scripts/e2e.ts', 'all']],
+  e2e: [['node', 'scripts/e2e.ts']],
   'e2e:core': [['node', 'scripts/e2e.ts', 'core']],
   'lab:build': [
     ['node', 'scripts/lab/build-binaries.ts'],
