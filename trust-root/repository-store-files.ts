@@ -8,8 +8,7 @@ import {
   assertRemovable,
   assertRepositoryName,
   type ExpectedState,
-  immutableConflict,
-  isReplaceable,
+  filesNotYetThere,
   publishingOrder,
   type RepositoryStore,
 } from './repository-store.ts';
@@ -50,7 +49,7 @@ export class FileRepositoryStore implements RepositoryStore {
     await mkdir(this.#folder, { recursive: true });
     await withFileLock(path.join(this.#folder, LOCK), async () => {
       assertExpected(await this.read('timestamp.json'), expected);
-      const missing = await this.#notYetThere(files);
+      const missing = await filesNotYetThere(this, files);
       for (const name of publishingOrder(missing)) await this.#write(name, files.get(name) as Buffer);
     });
   }
@@ -58,17 +57,6 @@ export class FileRepositoryStore implements RepositoryStore {
   async remove(names: readonly string[]): Promise<void> {
     names.forEach(assertRemovable);
     for (const name of names) await rm(path.join(this.#folder, name), { force: true });
-  }
-
-  async #notYetThere(files: ReadonlyMap<string, Buffer>): Promise<string[]> {
-    const missing: string[] = [];
-    for (const [name, bytes] of files) {
-      const present = await this.read(name);
-      if (present?.equals(bytes) === true) continue;
-      if (present !== undefined && !isReplaceable(name)) throw immutableConflict(name);
-      missing.push(name);
-    }
-    return missing;
   }
 
   async #write(name: string, bytes: Buffer): Promise<void> {

@@ -99,3 +99,21 @@ export function immutableConflict(name: string): TrustRootError {
     fix: 'run the command again; it starts from what is there now',
   });
 }
+
+/**
+ * The names of `files` that a store has yet to write: those that are not there, and replaceable ones with other bytes.
+ * @throws TrustRootError `STORE_CONFLICT` for an immutable file that is there with other bytes.
+ */
+export async function filesNotYetThere(
+  store: Pick<RepositoryStore, 'read'>,
+  files: ReadonlyMap<string, Buffer>,
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const [name, bytes] of files) {
+    const present = await store.read(name);
+    if (present?.equals(bytes) === true) continue;
+    if (present !== undefined && !isReplaceable(name)) throw immutableConflict(name);
+    missing.push(name);
+  }
+  return missing;
+}

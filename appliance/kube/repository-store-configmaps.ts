@@ -7,6 +7,7 @@ import {
   assertRemovable,
   assertRepositoryName,
   type ExpectedState,
+  filesNotYetThere,
   immutableConflict,
   isReplaceable,
   publishingOrder,
@@ -73,7 +74,7 @@ export class ConfigMapRepositoryStore implements RepositoryStore {
     for (const name of files.keys()) assertRepositoryName(name);
     const timestamp = await this.#head('timestamp.json');
     assertExpected(timestamp === undefined ? undefined : await this.#content('timestamp.json', timestamp), expected);
-    for (const name of publishingOrder(await this.#notYetThere(files))) {
+    for (const name of publishingOrder(await filesNotYetThere(this, files))) {
       const bytes = files.get(name) as Buffer;
       if (!isReplaceable(name)) await this.#create(name, bytes);
       else if (name === 'timestamp.json') await this.#replace(name, bytes, timestamp);
@@ -95,17 +96,6 @@ export class ConfigMapRepositoryStore implements RepositoryStore {
   async #delete(name: string): Promise<void> {
     const ref = { kind: KINDS.configMap, namespace: this.#namespace, name };
     await attempt(name, () => this.#cluster.delete(ref));
-  }
-
-  async #notYetThere(files: ReadonlyMap<string, Buffer>): Promise<string[]> {
-    const missing: string[] = [];
-    for (const [name, bytes] of files) {
-      const present = await this.read(name);
-      if (present?.equals(bytes) === true) continue;
-      if (present !== undefined && !isReplaceable(name)) throw immutableConflict(name);
-      missing.push(name);
-    }
-    return missing;
   }
 
   async #create(name: string, bytes: Buffer): Promise<void> {
